@@ -1,0 +1,204 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// File is a Blob over an open file whose length is fixed when it is opened. WriteFile copies its ranges inside the
+// kernel where the system can. A file that shrinks afterwards is an io.ErrUnexpectedEOF that names it.
+type File struct {
+	f    *os.File
+	size int64
+}
+
+// OpenFile opens the regular file or block device at path. The caller closes it.
+func OpenFile(path string) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	size := st.Size()
+	switch {
+	case st.IsDir():
+		err = &fs.PathError{Op: "open", Path: path, Err: errors.New("is a directory, not a file")}
+	case st.Mode().IsRegular():
+	case st.Mode()&os.ModeDevice != 0:
+		size, err = f.Seek(0, io.SeekEnd)
+	default:
+		err = &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("is not a regular file (%s)", st.Mode().Type())}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &File{f, size}, nil
+}
+
+// Size is the length in bytes at the time of OpenFile.
+func (f *File) Size() int64 { return f.size }
+
+// Name is the path that was opened.
+func (f *File) Name() string { return f.f.Name() }
+
+// Close releases the file; the Blob fails from then on.
+func (f *File) Close() error { return f.f.Close() }
+
+// Stat is the file's state now.
+func (f *File) Stat() (fs.FileInfo, error) { return f.f.Stat() }
+
+// ReadAt follows io.ReaderAt.
+func (f *File) ReadAt(p []byte, off int64) (int, error) {
+	n, end := clip(p, off, f.size)
+	if n == 0 {
+		return 0, end
+	}
+	m, err := f.f.ReadAt(p[:n], off)
+	if m < n {
+		if err == io.EOF {
+			err = fmt.Errorf("%s is now shorter than %d bytes: %w", f.Name(), f.size, io.ErrUnexpectedEOF)
+		}
+		return m, err
+	}
+	return n, end
+}
+
+// WriteOptions are for WriteFile and WriteDevice; the zero value writes a file of mode 0644.
+type WriteOptions struct {
+	Mode     fs.FileMode       // of a new file, before the umask; zero means 0644
+	Progress func(bytes int64) // told of each piece done, holes too; may be nil
+	Verify   bool              // WriteDevice only: read everything back and compare
+}
+
+func (o WriteOptions) progress(n int64) {
+	if o.Progress != nil {
+		o.Progress(n)
+	}
+}
+
+// WriteFile writes b to path: beside it under a temporary name, holes skipped, synced, then renamed, so that path
+// holds either what it held or all of b, whatever happens meanwhile. A cancelled ctx stops it within one piece.
+func WriteFile(ctx context.Context, path string, b Blob, opts WriteOptions) (err error) {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return &fs.PathError{Op: "write", Path: path, Err: errors.New("is a directory; name a file in it")}
+	}
+	mode := opts.Mode
+	if mode == 0 {
+		mode = 0o644
+	}
+	f, err := createBeside(path, mode)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if err = writeExtents(ctx, f, b, opts); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err = f.Truncate(b.Size()); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// createBeside makes a new file in path's folder whose name starts with a dot; unlike os.CreateTemp it lets the umask
+// have its say on mode.
+func createBeside(path string, mode fs.FileMode) (*os.File, error) {
+	dir, base := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	for i := 0; ; i++ {
+		name := filepath.Join(dir, fmt.Sprintf(".%.200s.%d-%d.partial", base, os.Getpid(), i))
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+		if !errors.Is(err, fs.ErrExist) || i > 1000 {
+			return f, err
+		}
+	}
+}
+
+// syncDir makes a rename durable; systems that cannot sync a folder do not need it.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	d.Sync()
+	return nil
+}
+
+// piece is how much is copied between two looks at ctx.
+const piece = 4 << 20
+
+// writeExtents copies what is not a hole to the same offsets of f.
+func writeExtents(ctx context.Context, f *os.File, b Blob, opts WriteOptions) error {
+	var buf []byte
+	var at int64
+	for _, e := range Map(b) {
+		opts.progress(e.Offset - at)
+		at = e.End()
+		for off := int64(0); off < e.Blob.Size(); {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			n := min(piece, e.Blob.Size()-off)
+			done, err := copyInKernel(f, e.Offset+off, e.Blob, off, n)
+			if done == 0 && err == nil {
+				if buf == nil {
+					buf = make([]byte, 1<<20)
+				}
+				done, err = copyThrough(f, e.Offset+off, e.Blob, off, buf[:min(n, int64(len(buf)))])
+			}
+			if err != nil {
+				return fmt.Errorf("%s at offset %d: %w", e.Name, e.Offset+off, err)
+			}
+			off += done
+			opts.progress(done)
+		}
+	}
+	opts.progress(b.Size() - at)
+	return nil
+}
+
+func copyThrough(f *os.File, at int64, b Blob, off int64, buf []byte) (int64, error) {
+	if err := ReadFull(b, buf, off); err != nil {
+		return 0, err
+	}
+	n, err := f.WriteAt(buf, at)
+	return int64(n), err
+}
+
+// fileRange is the open file behind b and the offset of b's byte off in it, if that is what b is.
+func fileRange(b Blob, off int64) (*os.File, int64, bool) {
+	switch v := b.(type) {
+	case *File:
+		return v.f, off, true
+	case section:
+		return fileRange(v.b, v.off+off)
+	}
+	return nil, 0, false
+}
