@@ -51,7 +51,8 @@ func (n *Node) Open() blob.Blob {
 // Tree is a set of nodes by path. The zero value is an empty tree. Parents that nobody added exist as folders of mode
 // 0755, owned by root.
 type Tree struct {
-	nodes map[string]*Node
+	nodes   map[string]*Node
+	entries map[string]int // number of entries of each folder that has some
 }
 
 // CheckPath reports why p cannot be a path in a tree, or nil.
@@ -77,22 +78,36 @@ func (t *Tree) Add(n Node) error {
 	if err := CheckPath(n.Path); err != nil {
 		return err
 	}
-	if old := t.nodes[n.Path]; old != nil && old.Mode.IsDir() && !n.Mode.IsDir() && t.hasEntries(n.Path) {
+	if n.Path == "." && !n.Mode.IsDir() {
+		return fmt.Errorf("the root is a folder and cannot become a %s", typeName(n.Mode))
+	}
+	if t.entries[n.Path] > 0 && !n.Mode.IsDir() {
 		return fmt.Errorf("%s is a folder with entries and cannot become a %s", n.Path, typeName(n.Mode))
 	}
-	for p := path.Dir(n.Path); p != "."; p = path.Dir(p) {
-		if up := t.nodes[p]; up != nil && !up.Mode.IsDir() {
-			return fmt.Errorf("%s cannot be added: %s is a %s, not a folder", n.Path, p, typeName(up.Mode))
-		}
+	// A folder that exists has parents that are folders: the walk up ends there.
+	top := path.Dir(n.Path)
+	for top != "." && t.nodes[top] == nil {
+		top = path.Dir(top)
 	}
-	if t.nodes == nil {
-		t.nodes = map[string]*Node{}
+	if up := t.nodes[top]; up != nil && !up.Mode.IsDir() {
+		return fmt.Errorf("%s cannot be added: %s is a %s, not a folder", n.Path, top, typeName(up.Mode))
 	}
-	for p := path.Dir(n.Path); p != "." && t.nodes[p] == nil; p = path.Dir(p) {
-		t.nodes[p] = &Node{Path: p, Mode: fs.ModeDir | 0o755}
+	for p := path.Dir(n.Path); p != top; p = path.Dir(p) {
+		t.put(&Node{Path: p, Mode: fs.ModeDir | 0o755})
 	}
-	t.nodes[n.Path] = &n
+	t.put(&n)
 	return nil
+}
+
+// put stores n, whose rules Add has checked.
+func (t *Tree) put(n *Node) {
+	if t.nodes == nil {
+		t.nodes, t.entries = map[string]*Node{}, map[string]int{}
+	}
+	if t.nodes[n.Path] == nil && n.Path != "." {
+		t.entries[path.Dir(n.Path)]++
+	}
+	t.nodes[n.Path] = n
 }
 
 // File adds a regular file, Dir a folder, Symlink a symbolic link. They panic where Add returns an error: the caller
@@ -117,9 +132,13 @@ func (t *Tree) must(n Node) {
 
 // Remove takes p and everything below it out of the tree.
 func (t *Tree) Remove(p string) {
+	if t.nodes[p] != nil && p != "." {
+		t.entries[path.Dir(p)]--
+	}
 	for q := range t.nodes {
-		if q == p || strings.HasPrefix(q, p+"/") {
+		if q == p || p == "." || strings.HasPrefix(q, p+"/") {
 			delete(t.nodes, q)
+			delete(t.entries, q)
 		}
 	}
 }
@@ -157,21 +176,23 @@ func (t *Tree) Folders() map[string][]*Node {
 	return out
 }
 
-func (t *Tree) hasEntries(p string) bool {
-	for q := range t.nodes {
-		if q != p && path.Dir(q) == p {
-			return true
-		}
-	}
-	return false
-}
-
 // comparePaths orders by element, so that "a/b" comes before "a-b" and a folder before what is in it.
 func comparePaths(a, b string) int {
 	if a == "." || b == "." {
 		return cmp.Compare(btoi(a != "."), btoi(b != "."))
 	}
-	return cmp.Compare(strings.ReplaceAll(a, "/", "\x00"), strings.ReplaceAll(b, "/", "\x00"))
+	for i := range min(len(a), len(b)) {
+		switch {
+		case a[i] == b[i]:
+		case a[i] == '/':
+			return -1
+		case b[i] == '/':
+			return 1
+		default:
+			return cmp.Compare(a[i], b[i])
+		}
+	}
+	return cmp.Compare(len(a), len(b))
 }
 
 func btoi(b bool) int {
