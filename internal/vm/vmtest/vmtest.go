@@ -1,0 +1,115 @@
+// Package vmtest boots machines in tests. Booting takes seconds, so these tests run only with BOOTWRIGHT_VM=1, which
+// `make test` and `make test-vm` set; otherwise each says loudly that it was skipped. With it set, nothing is skipped:
+// a missing QEMU or firmware fails the test.
+package vmtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/internal/vm"
+)
+
+// Ready is what the init says when a machine is up.
+const Ready = "bootwright: machine is ready"
+
+// reportPrefix begins the line that holds a machine's boot report.
+const reportPrefix = "bootwright-report: "
+
+// Need skips the test where machines are not booted.
+func Need(t testing.TB) {
+	t.Helper()
+	if os.Getenv("BOOTWRIGHT_VM") != "1" {
+		t.Skip("SKIPPED, NOT PASSED: this test boots a machine; `make test-vm` runs it")
+	}
+}
+
+// Boot boots a machine and returns its console. The test fails, with the end of the console, unless the machine says
+// o.Until, which is Ready when nil, within o.Timeout, which is four minutes when zero: boots take seconds, but tests
+// run on busy computers too.
+func Boot(t testing.TB, o vm.Options) string {
+	t.Helper()
+	Need(t)
+	if o.Until == nil {
+		o.Until = regexp.MustCompile(regexp.QuoteMeta(Ready))
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 4 * time.Minute
+	}
+	var console bytes.Buffer
+	o.Serial = &console
+	res, err := vm.Run(t.Context(), o)
+	if err != nil {
+		end := console.Bytes()[max(0, console.Len()-16<<10):]
+		t.Fatalf("%v\n%s\n--- the end of its console:\n%s", err, strings.Join(res.Command, " "), end)
+	}
+	t.Logf("%q after %.1f s (%s)", res.Match, res.Elapsed.Seconds(), res.Accel)
+	return console.String()
+}
+
+// Report is the boot report in a console, decoded into v; the test fails unless there is exactly one.
+func Report(t testing.TB, console string, v any) {
+	t.Helper()
+	if n := strings.Count(console, reportPrefix); n != 1 {
+		t.Fatalf("%d boot reports on the console, want 1:\n%s", n, console)
+	}
+	_, line, _ := strings.Cut(console, reportPrefix)
+	line, _, _ = strings.Cut(line, "\n")
+	if err := json.Unmarshal([]byte(line), v); err != nil {
+		t.Fatalf("boot report %s: %v", line, err)
+	}
+}
+
+// BasePart is the path of a part, such as "vmlinuz", of the base for tests: the OCI layout that BOOTWRIGHT_TEST_BASE
+// names, whose files are the parts themselves.
+func BasePart(t testing.TB, title string) string {
+	t.Helper()
+	Need(t)
+	dir := os.Getenv("BOOTWRIGHT_TEST_BASE")
+	if dir == "" {
+		t.Fatal("BOOTWRIGHT_TEST_BASE must name the OCI layout of a base; `make test-vm` sets it")
+	}
+	var index struct {
+		Manifests []struct{ Digest blob.Digest }
+	}
+	readJSON(t, filepath.Join(dir, "index.json"), &index)
+	if len(index.Manifests) != 1 {
+		t.Fatalf("%s holds %d images, want 1", dir, len(index.Manifests))
+	}
+	var manifest struct {
+		Layers []struct {
+			Digest      blob.Digest
+			Annotations map[string]string
+		}
+	}
+	readJSON(t, blobPath(dir, index.Manifests[0].Digest), &manifest)
+	for _, l := range manifest.Layers {
+		if l.Annotations["org.opencontainers.image.title"] == title {
+			return blobPath(dir, l.Digest)
+		}
+	}
+	t.Fatalf("the base in %s has no part %s", dir, title)
+	return ""
+}
+
+func blobPath(dir string, d blob.Digest) string {
+	return filepath.Join(dir, "blobs", "sha256", d.Hex())
+}
+
+func readJSON(t testing.TB, path string, v any) {
+	t.Helper()
+	p, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(p, v); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
