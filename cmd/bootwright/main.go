@@ -1,0 +1,18 @@
+// Command bootwright builds boot assets; docs/cli.md is its manual.
+//
+// Every subcommand is a file of its own: an options struct, a newXCommand(*app) that binds flags to it, and a
+// runX(ctx, *app, options) that does the work and returns an error. root.go lists them, exit.go maps errors to exit codes.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}, os.Args[1:]))
+}

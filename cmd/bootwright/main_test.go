@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the test binary be bootwright itself when a script or an example calls it by that name.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"bootwright": main})
+}
+
+// TestScripts runs testdata/script: one file a behaviour. Beside testscript's own commands there is
+//
+//	exits CODE command...   like exec, for a command that must end with this exit code
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("BOOTWRIGHT_UPDATE") == "1",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": runExits,
+		},
+	})
+}
+
+func runExits(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	if err != nil || neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE command...")
+	}
+	got := 0
+	if failed, ok := errors.AsType[*exec.ExitError](ts.Exec(args[1], args[2:]...)); ok {
+		got = failed.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// TestExamples runs every example of every help text in a folder of its own.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	for _, e := range examples(newRootCommand(&app{})) {
+		t.Run(e.line, func(t *testing.T) {
+			t.Parallel()
+			if e.parseOnly {
+				if err := e.parse(); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			cmd := exec.CommandContext(t.Context(), "sh", "-ec", e.line)
+			cmd.Dir = t.TempDir()
+			if err := os.CopyFS(cmd.Dir, os.DirFS("testdata/examples")); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	seen := map[int]bool{0: true}
+	for _, e := range exits() {
+		if seen[e.code] {
+			t.Errorf("exit code %d twice", e.code)
+		}
+		seen[e.code] = true
+	}
+	_, notThere := os.Open("no such file")
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errors.New("x"), 1},
+		{context.Canceled, 130},
+		{fmt.Errorf("write: %w", context.DeadlineExceeded), 130},
+		{fmt.Errorf("read: %w", notThere), 3},
+		{&os.PathError{Op: "write", Path: "x", Err: errors.New("no space left on device")}, 5},
+	} {
+		if got := exitCode(c.err); got != c.want {
+			t.Errorf("%v: exit code %d, want %d", c.err, got, c.want)
+		}
+	}
+}
