@@ -206,7 +206,10 @@ func Locate(outer, inner Blob) (off int64, ok bool) {
 	}
 	for i, h := range have {
 		start := h.Offset - want[0].Offset
-		if h.Blob == want[0].Blob && start >= 0 && start <= outer.Size()-inner.Size() && sameRun(have[i:], want, start, start+inner.Size()) {
+		if h.Blob != want[0].Blob || start < 0 || start > outer.Size()-inner.Size() || i > 0 && have[i-1].End() > start {
+			continue // the last: where inner starts with zeros, outer must too
+		}
+		if sameRun(have[i:], want, start, start+inner.Size()) {
 			return start, true
 		}
 	}

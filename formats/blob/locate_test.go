@@ -1,0 +1,23 @@
+package blob
+
+import "testing"
+
+// TestLocateLeadingZeros guards the case in which only the part of inner that is not zero is inside outer.
+func TestLocateLeadingZeros(t *testing.T) {
+	t.Parallel()
+	a, b := String("aaaaaaaaaa"), String("bbbbbbbbbb")
+	image := func(size int64, es ...Extent) *Image {
+		im, err := NewImage(size, es...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return im
+	}
+	inner := image(20, Extent{"b", 10, b})
+	if off, ok := Locate(image(40, Extent{"a", 0, a}, Extent{"b", 10, b}), inner); ok {
+		t.Errorf("found at %d, where outer holds other bytes before b", off)
+	}
+	if off, ok := Locate(image(40, Extent{"a", 0, a}, Extent{"b", 20, b}), inner); !ok || off != 10 {
+		t.Errorf("got %d, %v, want 10", off, ok)
+	}
+}
