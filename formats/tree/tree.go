@@ -72,6 +72,19 @@ func CheckPath(p string) error {
 	return nil
 }
 
+// CleanPath is the path of the file that an archive calls name: "./a", "/a", "a/" and "a//." are all "a". A name with ".."
+// in it may leave the tree and is an error.
+func CleanPath(name string) (string, error) {
+	p := path.Clean(strings.TrimLeft(name, "/"))
+	switch {
+	case name == "":
+		return "", fmt.Errorf("empty path")
+	case slices.Contains(strings.Split(name, "/"), ".."):
+		return "", fmt.Errorf("path %q leaves the tree", name)
+	}
+	return p, CheckPath(p)
+}
+
 // Add puts n into the tree and makes the parents it lacks. A node that is there already is replaced, except that a
 // folder with entries stays a folder: then, as where a parent is no folder, Add returns an error and changes nothing.
 func (t *Tree) Add(n Node) error {
@@ -85,14 +98,14 @@ func (t *Tree) Add(n Node) error {
 		return fmt.Errorf("%s is a folder with entries and cannot become a %s", n.Path, typeName(n.Mode))
 	}
 	// A folder that exists has parents that are folders: the walk up ends there.
-	top := path.Dir(n.Path)
+	top := parent(n.Path)
 	for top != "." && t.nodes[top] == nil {
-		top = path.Dir(top)
+		top = parent(top)
 	}
 	if up := t.nodes[top]; up != nil && !up.Mode.IsDir() {
 		return fmt.Errorf("%s cannot be added: %s is a %s, not a folder", n.Path, top, typeName(up.Mode))
 	}
-	for p := path.Dir(n.Path); p != top; p = path.Dir(p) {
+	for p := parent(n.Path); p != top; p = parent(p) {
 		t.put(&Node{Path: p, Mode: fs.ModeDir | 0o755})
 	}
 	t.put(&n)
@@ -105,7 +118,7 @@ func (t *Tree) put(n *Node) {
 		t.nodes, t.entries = map[string]*Node{}, map[string]int{}
 	}
 	if t.nodes[n.Path] == nil && n.Path != "." {
-		t.entries[path.Dir(n.Path)]++
+		t.entries[parent(n.Path)]++
 	}
 	t.nodes[n.Path] = n
 }
@@ -133,7 +146,7 @@ func (t *Tree) must(n Node) {
 // Remove takes p and everything below it out of the tree.
 func (t *Tree) Remove(p string) {
 	if t.nodes[p] != nil && p != "." {
-		t.entries[path.Dir(p)]--
+		t.entries[parent(p)]--
 	}
 	for q := range t.nodes {
 		if q == p || p == "." || strings.HasPrefix(q, p+"/") {
@@ -170,10 +183,18 @@ func (t *Tree) Folders() map[string][]*Node {
 	out := map[string][]*Node{}
 	for _, n := range t.Nodes() {
 		if n.Path != "." {
-			out[path.Dir(n.Path)] = append(out[path.Dir(n.Path)], n)
+			out[parent(n.Path)] = append(out[parent(n.Path)], n)
 		}
 	}
 	return out
+}
+
+// parent is path.Dir of a clean path, without cleaning it again.
+func parent(p string) string {
+	if i := strings.LastIndexByte(p, '/'); i >= 0 {
+		return p[:i]
+	}
+	return "."
 }
 
 // comparePaths orders by element, so that "a/b" comes before "a-b" and a folder before what is in it.

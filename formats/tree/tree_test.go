@@ -177,3 +177,15 @@ func FuzzAdd(f *testing.F) {
 		}
 	})
 }
+
+func TestCleanPath(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"a/b": "a/b", "./a": "a", "/a": "a", "//a//b/": "a/b", "./": ".", "/": ".", ".": ".", "a/./b": "a/b", "..a": "..a",
+		"": "", "..": "", "/..": "", "a/../b": "", "a/..": "", "a\x00": "",
+	} {
+		if got, err := tree.CleanPath(name); got != want && err == nil || (err == nil) == (want == "") {
+			t.Errorf("CleanPath(%q) = %q, %v; want %q", name, got, err, want)
+		}
+	}
+}
