@@ -1,0 +1,212 @@
+package store
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/internal/report"
+)
+
+// piece is how much is hashed and written at a time.
+const piece = 256 << 10
+
+// Put takes content into the store while it hashes it. Where want is not empty it must be the content's digest, and
+// where size is not negative its length, else nothing is kept and the error, of kind Invalid, names both; no more than
+// size+1 bytes are read. An error of r comes back as it is, one of the disk with kind Unavailable.
+func (s *Store) Put(ctx context.Context, want blob.Digest, size int64, r io.Reader) (Entry, error) {
+	w, err := s.writer(ctx)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer discard(w.f)
+	if n := size + 1; n > 0 {
+		r = io.LimitReader(r, n)
+	}
+	// Hiding the reader's other methods keeps pieces bounded: a WriterTo may write everything at once.
+	if _, err := io.CopyBuffer(w, struct{ io.Reader }{r}, make([]byte, piece)); err != nil {
+		return Entry{}, err
+	}
+	return w.enter(want, size)
+}
+
+// Obtain is the entry of digest d, and where there is none it is Put there from what open returns. Goroutines and
+// processes that want the same at the same time wait for the first.
+func (s *Store) Obtain(ctx context.Context, d blob.Digest, size int64, open func(context.Context) (io.ReadCloser, error)) (Entry, error) {
+	have := func() (Entry, error) {
+		b, err := s.Blob(ctx, d)
+		return Entry{d, b}, err
+	}
+	return s.once(ctx, "obtain "+string(d), have, func() (Entry, error) {
+		r, err := open(ctx)
+		if err != nil {
+			return Entry{}, err
+		}
+		defer r.Close()
+		return s.Put(ctx, d, size, r)
+	})
+}
+
+// Spool is derived content: what write writes, which the store keeps, and under key remembers that it did. key names
+// everything the content depends on: the digests of its inputs, the settings, and the version of the code that makes
+// it. Later calls only look it up. Goroutines and processes that want the same key at the same time wait for the first;
+// where that one fails or dies, the next does it. write must not Spool the same key.
+func (s *Store) Spool(ctx context.Context, key string, write func(context.Context, io.Writer) error) (Entry, error) {
+	have := func() (Entry, error) { return s.spooled(ctx, key) }
+	return s.once(ctx, "spool "+key, have, func() (Entry, error) {
+		w, err := s.writer(ctx)
+		if err != nil {
+			return Entry{}, err
+		}
+		defer discard(w.f)
+		buf := bufio.NewWriterSize(w, piece)
+		if err := write(ctx, buf); err != nil {
+			return Entry{}, err
+		}
+		if err := buf.Flush(); err != nil {
+			return Entry{}, err
+		}
+		e, err := w.enter("", -1)
+		if err != nil {
+			return Entry{}, err
+		}
+		if err := s.writeRecord(s.keyPath(key), derived{key, e.Digest}, true); err != nil {
+			return Entry{}, s.broken(err)
+		}
+		return e, nil
+	})
+}
+
+// derived says which content was made for a key.
+type derived struct {
+	Key    string      `json:"key"`
+	Digest blob.Digest `json:"digest"`
+}
+
+func (s *Store) keyPath(key string) string { return s.path("keys", hashed(key)) }
+
+func (s *Store) spooled(ctx context.Context, key string) (Entry, error) {
+	var d derived
+	if !readRecord(s.keyPath(key), &d) || d.Key != key || !valid(d.Digest) {
+		return Entry{}, report.Errorf(report.NotFound, "nothing was made for key %q", key)
+	}
+	b, err := s.Blob(ctx, d.Digest)
+	return Entry{d.Digest, b}, err
+}
+
+// once returns what have finds, and where that is nothing what do does, one at a time for each task.
+func (s *Store) once(ctx context.Context, task string, have, do func() (Entry, error)) (Entry, error) {
+	if e, err := have(); report.KindOf(err) != report.NotFound {
+		return e, err
+	}
+	done, err := s.exclusive(ctx, task)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer done()
+	if e, err := have(); report.KindOf(err) != report.NotFound {
+		return e, err
+	}
+	return do()
+}
+
+// writer hashes what it writes to a temporary file.
+type writer struct {
+	ctx  context.Context
+	s    *Store
+	f    *os.File
+	hash hash.Hash
+	n    int64
+	err  error // the first, so that a caller who ignored it cannot enter half the content
+}
+
+func (s *Store) writer(ctx context.Context) (*writer, error) {
+	f, err := s.temp()
+	if err != nil {
+		return nil, err
+	}
+	return &writer{ctx: ctx, s: s, f: f, hash: sha256.New()}, nil
+}
+
+func (w *writer) Write(p []byte) (int, error) {
+	if w.err == nil && w.ctx.Err() != nil {
+		w.err = canceled(w.ctx)
+	}
+	if w.err != nil {
+		return 0, w.err
+	}
+	n, err := w.f.Write(p)
+	if err != nil {
+		w.err = w.s.broken(err)
+	}
+	w.hash.Write(p[:n])
+	w.n += int64(n)
+	w.s.progress(int64(n))
+	return n, w.err
+}
+
+// enter gives what was written its name.
+func (w *writer) enter(want blob.Digest, size int64) (Entry, error) {
+	if w.err != nil {
+		return Entry{}, w.err
+	}
+	d := blob.Digest("sha256:" + hex.EncodeToString(w.hash.Sum(nil)))
+	switch {
+	case size >= 0 && w.n > size:
+		return Entry{}, report.Errorf(report.Invalid, "content is longer than the %d bytes wanted", size)
+	case size >= 0 && w.n < size:
+		return Entry{}, report.Errorf(report.Invalid, "content is %d bytes, not the %d wanted", w.n, size)
+	case want != "" && d != want:
+		return Entry{}, report.Errorf(report.Invalid, "content has %s, not %s", d, want)
+	}
+	// The entry that is there stays, unless it is damaged: others may have it open and stamped.
+	b, err := w.s.Blob(w.ctx, d)
+	if report.KindOf(err) != report.NotFound {
+		return Entry{d, b}, err
+	}
+	if err := w.publish(d); err != nil {
+		return Entry{}, w.s.broken(err)
+	}
+	b, err = w.s.Blob(w.ctx, d)
+	return Entry{d, b}, err
+}
+
+// publish moves the temporary file to its entry and records its stamp.
+func (w *writer) publish(d blob.Digest) error {
+	if err := w.f.Chmod(0o400); err != nil {
+		return err
+	}
+	if err := publish(w.f, w.s.entry(d)); err != nil {
+		return err
+	}
+	info, err := w.f.Stat()
+	if err != nil {
+		return err
+	}
+	w.s.remember(record{string(d), d, stampFrom(info)})
+	return nil
+}
+
+// publish makes what f holds durable and gives it the name path in one step.
+func publish(f *os.File, path string) error {
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	// Not every file system can sync a folder; after a crash the entry is then missing, which is no harm.
+	_ = dir.Sync()
+	return nil
+}
