@@ -19,25 +19,23 @@ type File struct {
 
 // OpenFile opens the regular file or block device at path. The caller closes it.
 func OpenFile(path string) (*File, error) {
+	// Looked at before it is opened: opening a named pipe waits for its writer.
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case st.IsDir():
+		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("is a directory, not a file")}
+	case !st.Mode().IsRegular() && st.Mode()&os.ModeDevice == 0:
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("is not a regular file (%s)", st.Mode().Type())}
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	st, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	size := st.Size()
-	switch {
-	case st.IsDir():
-		err = &fs.PathError{Op: "open", Path: path, Err: errors.New("is a directory, not a file")}
-	case st.Mode().IsRegular():
-	case st.Mode()&os.ModeDevice != 0:
-		size, err = f.Seek(0, io.SeekEnd)
-	default:
-		err = &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("is not a regular file (%s)", st.Mode().Type())}
-	}
+	// The length of a device is where it ends.
+	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		f.Close()
 		return nil, err
