@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# tools.sh: installs from Debian's packages what the tests run. Quick and quiet when all of it is there.
+set -euo pipefail
+
+packages=(
+  # machines
+  qemu-system-x86 ovmf qemu-system-arm qemu-efi-aarch64 ipxe-qemu
+  # judges
+  cpio libarchive-tools        # cpio archives
+  dosfstools mtools            # fsck.fat, mdir
+  gdisk fdisk                  # sgdisk, sfdisk
+  xorriso genisoimage p7zip-full # isoinfo, 7z
+  squashfs-tools               # unsquashfs
+  binutils                     # objdump, readelf
+  kmod                         # depmod, modinfo
+  zstd xz-utils
+  # what is judged
+  systemd-boot-efi grub-pc-bin grub-common
+  # the race detector
+  gcc libc6-dev
+)
+
+missing=()
+for p in "${packages[@]}"; do
+  [[ $(dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null) == ii* ]] || missing+=("$p")
+done
+((${#missing[@]})) || exit 0
+
+if ! command -v apt-get >/dev/null; then
+  echo "tools.sh knows Debian's packages only; install what these hold: ${missing[*]}" >&2
+  exit 1
+fi
+as_root=()
+if ((EUID)); then as_root=(sudo); fi
+echo "installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
