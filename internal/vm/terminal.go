@@ -14,8 +14,11 @@ const (
 	EscapeName = "Ctrl-]"
 )
 
+// sane undoes what firmware does to a terminal: no colors, lines wrap, the cursor is seen (ECMA-48; DECAWM, DECTCEM).
+const sane = "\x1b[0m\x1b[?7h\x1b[?25h\r\n"
+
 // Terminal gives every key typed on the terminal tty to the machine, Ctrl-C too, except Escape, which calls quit.
-// restore gives the terminal back as it was. Where tty is no terminal, nothing is typed.
+// restore gives the terminal back as it was. Where tty is no terminal, nothing is typed and keys is nil.
 func Terminal(tty *os.File, quit func()) (keys io.Reader, restore func(), err error) {
 	fd := int(tty.Fd())
 	if !term.IsTerminal(fd) {
@@ -25,7 +28,11 @@ func Terminal(tty *os.File, quit func()) (keys io.Reader, restore func(), err er
 	if err != nil {
 		return nil, nil, err
 	}
-	return &keyboard{tty, quit}, func() { term.Restore(fd, old) }, nil
+	restore = func() {
+		tty.WriteString(sane)
+		term.Restore(fd, old)
+	}
+	return &keyboard{tty, quit}, restore, nil
 }
 
 // keyboard reads what is typed up to Escape.
