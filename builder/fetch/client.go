@@ -1,0 +1,191 @@
+package fetch
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bootwright/bootwright/builder/store"
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/internal/report"
+)
+
+// Options are for New; the zero value uses the user's docker credentials and TLS.
+type Options struct {
+	Keychain  authn.Keychain    // credentials by registry; nil means docker's and podman's configuration
+	Insecure  bool              // let every registry be plain http, not just those written http://
+	Transport http.RoundTripper // nil means http.DefaultTransport
+	Attempts  int               // for each request that fails in passing; zero means 5
+	Pause     time.Duration     // before the second attempt, doubled before each further one; zero means 500 ms
+	Stall     time.Duration     // without a byte, after which a connection is given up; zero means 60 s
+	Parallel  int               // blobs at a time; zero means 4
+	Progress  func(bytes int64) // told of each piece downloaded, from several goroutines; may be nil
+}
+
+// Client finds and opens images. It is safe for concurrent use.
+type Client struct {
+	store *store.Store
+	opts  Options
+
+	mu       sync.Mutex
+	sessions map[string]http.RoundTripper // by repository, logged in
+}
+
+// New returns a Client that keeps what it downloads in s and reads files through it.
+func New(s *store.Store, opts Options) *Client {
+	if opts.Keychain == nil {
+		opts.Keychain = authn.DefaultKeychain
+	}
+	if opts.Transport == nil {
+		opts.Transport = http.DefaultTransport
+	}
+	if opts.Attempts <= 0 {
+		opts.Attempts = 5
+	}
+	if opts.Pause <= 0 {
+		opts.Pause = 500 * time.Millisecond
+	}
+	if opts.Stall <= 0 {
+		opts.Stall = time.Minute
+	}
+	if opts.Parallel <= 0 {
+		opts.Parallel = 4
+	}
+	if opts.Progress == nil {
+		opts.Progress = func(int64) {}
+	}
+	return &Client{store: s, opts: opts, sessions: map[string]http.RoundTripper{}}
+}
+
+// Image is an image whose every byte was verified. Its Blobs belong to the Client's store.
+type Image struct {
+	Locked      Locked
+	Manifest    []byte
+	Annotations map[string]string
+	Config      Layer
+	Layers      []Layer
+}
+
+// Layer is one part of an image.
+type Layer struct {
+	Digest      blob.Digest
+	Size        int64 // bytes
+	MediaType   string
+	Title       string // file name of a raw part, a clean relative path; may be empty, else no other layer has it
+	Annotations map[string]string
+	Blob        blob.Blob
+}
+
+// source is where manifests and blobs come from.
+type source interface {
+	// roots are the manifests and indexes that the reference means.
+	roots(ctx context.Context) ([]descriptor, error)
+	// manifest and blob are content by descriptor, of the digest it names.
+	manifest(ctx context.Context, d descriptor) (blob.Blob, error)
+	blob(ctx context.Context, d descriptor) (blob.Blob, error)
+}
+
+func (c *Client) source(r Reference) (source, error) {
+	switch r.Scheme {
+	case Layout:
+		return layout{c.store, r}, nil
+	case Archive:
+		return archive{c.store, r}, nil
+	case Folder:
+		return folder{c.store, r}, nil
+	}
+	return c.registry(r)
+}
+
+// Open opens a locked image, downloading what is neither on disk nor in the store. Errors are of kind NotFound (the
+// image, or a blob of it, is not there), Unavailable (the registry or the disk failed), Invalid or Unsupported (what is
+// there is wrong), and name the reference and the digest.
+func (c *Client) Open(ctx context.Context, l Locked) (*Image, error) {
+	im, err := c.open(ctx, l)
+	return im, within(l.Reference, err)
+}
+
+func (c *Client) open(ctx context.Context, l Locked) (*Image, error) {
+	src, err := c.source(l.Reference)
+	if err != nil {
+		return nil, err
+	}
+	m, p, err := readManifest(ctx, src, descriptor{Digest: l.Digest, Size: unknown})
+	if err != nil {
+		return nil, err
+	}
+	if m.isIndex() {
+		return nil, report.Errorf(report.Invalid, "%s is an index, not an image", l.Digest)
+	}
+	im := &Image{Locked: l, Manifest: p, Annotations: m.Annotations, Layers: make([]Layer, len(m.Layers))}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(c.opts.Parallel)
+	fill := func(to *Layer, d descriptor) {
+		g.Go(func() (err error) {
+			*to = Layer{Digest: d.Digest, Size: d.Size, MediaType: d.MediaType, Title: d.Annotations[annotationTitle], Annotations: d.Annotations}
+			to.Blob, err = content(gctx, src.blob, d)
+			return err
+		})
+	}
+	fill(&im.Config, *m.Config)
+	for i, d := range m.Layers {
+		fill(&im.Layers[i], d)
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return im, nil
+}
+
+// content is what get gives for d, of the length that d says.
+func content(ctx context.Context, get func(context.Context, descriptor) (blob.Blob, error), d descriptor) (blob.Blob, error) {
+	b, err := get(ctx, d)
+	if err == nil && d.Size != unknown && b.Size() != d.Size {
+		err = report.Errorf(report.Invalid, "it has %d bytes, and its descriptor says %d", b.Size(), d.Size)
+	}
+	if err != nil {
+		return nil, report.Errorf(report.KindOf(err), "%s: %w", d.Digest, err)
+	}
+	return b, nil
+}
+
+// readManifest is the manifest or index that d refers to, and its bytes.
+func readManifest(ctx context.Context, src source, d descriptor) (*manifest, []byte, error) {
+	b, err := content(ctx, src.manifest, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := readSmall(b)
+	if err != nil {
+		return nil, nil, report.Errorf(report.KindOf(err), "manifest %s: %w", d.Digest, err)
+	}
+	m, err := parseManifest(p, d.MediaType)
+	if err != nil {
+		return nil, nil, report.Errorf(report.KindOf(err), "%s: %w", d.Digest, err)
+	}
+	return m, p, nil
+}
+
+// readSmall reads what may be maxManifest bytes.
+func readSmall(b blob.Blob) ([]byte, error) {
+	if b.Size() > maxManifest {
+		return nil, report.Errorf(report.Invalid, "%d bytes, more than the %d allowed", b.Size(), maxManifest)
+	}
+	p, err := blob.ReadAll(b, maxManifest)
+	if err != nil {
+		return nil, report.Errorf(report.Unavailable, "%w", err)
+	}
+	return p, nil
+}
+
+// within names the reference that err is about.
+func within(r Reference, err error) error {
+	if err == nil {
+		return nil
+	}
+	return report.Errorf(report.KindOf(err), "%s: %w", r, err)
+}

@@ -1,0 +1,342 @@
+package fetch
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/bootwright/bootwright/builder/store"
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/internal/report"
+)
+
+// registry is a repository of a registry (distribution-spec, "Pull").
+type registry struct {
+	c     *Client
+	store *store.Store
+	ref   Reference
+	repo  name.Repository
+	http  bool // plain http was asked for
+}
+
+func (c *Client) registry(r Reference) (source, error) {
+	insecure := c.opts.Insecure || r.Scheme == PlainHTTP
+	repo, err := r.repository(insecure)
+	if err != nil {
+		return nil, report.Errorf(report.Invalid, "%w", err)
+	}
+	return registry{c, c.store, r, repo, insecure}, nil
+}
+
+func (r registry) roots(ctx context.Context) ([]descriptor, error) {
+	if r.ref.Digest != "" {
+		return []descriptor{{Digest: r.ref.Digest, Size: unknown}}, nil
+	}
+	tag := r.ref.Tag
+	if tag == "" {
+		tag = "latest"
+	}
+	var d descriptor
+	err := r.retry(ctx, func() error {
+		body, err := r.getManifest(ctx, tag)
+		if err != nil {
+			return err
+		}
+		defer body.Close()
+		e, err := r.store.Put(ctx, "", unknown, body)
+		if err == nil {
+			d = descriptor{Digest: e.Digest, Size: e.Blob.Size()}
+		}
+		return err
+	})
+	return []descriptor{d}, err
+}
+
+func (r registry) manifest(ctx context.Context, d descriptor) (blob.Blob, error) {
+	var e store.Entry
+	err := r.retry(ctx, func() (err error) {
+		e, err = r.store.Obtain(ctx, d.Digest, d.Size, func(ctx context.Context) (io.ReadCloser, error) {
+			return r.getManifest(ctx, string(d.Digest))
+		})
+		return err
+	})
+	return e.Blob, err
+}
+
+func (r registry) blob(ctx context.Context, d descriptor) (blob.Blob, error) {
+	e, err := r.store.Obtain(ctx, d.Digest, d.Size, func(ctx context.Context) (io.ReadCloser, error) {
+		return &download{ctx: ctx, r: r, d: d}, nil
+	})
+	return e.Blob, served(err)
+}
+
+// served blames content that is not what was asked for on the registry, where the store only says that it is wrong.
+func served(err error) error {
+	if report.KindOf(err) != report.Invalid {
+		return err
+	}
+	return report.Errorf(report.Unavailable, "the registry serves other content: %w", err)
+}
+
+// getManifest is a manifest by tag or digest, cut off with an error behind maxManifest bytes.
+func (r registry) getManifest(ctx context.Context, which string) (io.ReadCloser, error) {
+	accept := []string{string(types.OCIImageIndex), string(types.OCIManifestSchema1), string(types.DockerManifestList), string(types.DockerManifestSchema2)}
+	res, err := r.get(ctx, "manifests/"+which, http.Header{"Accept": {strings.Join(accept, ", ")}})
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{&capped{res.Body, maxManifest}, res.Body}, nil
+}
+
+// capped is a reader that fails, rather than ends, behind n bytes.
+type capped struct {
+	r io.Reader
+	n int64
+}
+
+func (c *capped) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	if c.n -= int64(n); c.n < 0 {
+		return 0, report.Errorf(report.Unsupported, "a manifest of more than %d bytes", maxManifest)
+	}
+	return n, err
+}
+
+// get asks for something of the repository. The body of the response fails where nothing comes for Options.Stall.
+func (r registry) get(ctx context.Context, path string, header http.Header) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	watch := &watched{stall: r.c.opts.Stall, cancel: cancel}
+	watch.timer = time.AfterFunc(watch.stall, func() { cancel(errStalled) })
+	res, err := r.send(ctx, path, header)
+	if err != nil {
+		err = watch.blame(ctx, err)
+		watch.stop()
+		return nil, err
+	}
+	watch.ctx, watch.ReadCloser = ctx, res.Body
+	res.Body = watch
+	return res, nil
+}
+
+func (r registry) send(ctx context.Context, path string, header http.Header) (*http.Response, error) {
+	session, err := r.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	u := url.URL{Scheme: r.repo.Scheme(), Host: r.repo.RegistryStr(), Path: "/v2/" + r.repo.RepositoryStr() + "/" + path}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header = header
+	// Content is asked for by the digest of its bytes; an encoding on the way would only have to be undone.
+	req.Header.Set("Accept-Encoding", "identity")
+	res, err := (&http.Client{Transport: session}).Do(req)
+	if err != nil {
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			e.URL, _, _ = strings.Cut(e.URL, "?") // a redirect's query may be a credential
+		}
+		return nil, err
+	}
+	if err := transport.CheckError(res, http.StatusOK, http.StatusPartialContent); err != nil {
+		res.Body.Close()
+		return nil, retryAfter{err, res.Header.Get("Retry-After")}
+	}
+	return res, nil
+}
+
+// session is the transport that is logged in to the repository.
+func (r registry) session(ctx context.Context) (http.RoundTripper, error) {
+	key := r.ref.Name + " " + strconv.FormatBool(r.http)
+	r.c.mu.Lock()
+	t := r.c.sessions[key]
+	r.c.mu.Unlock()
+	if t != nil {
+		return t, nil
+	}
+	auth, err := authn.Resolve(ctx, r.c.opts.Keychain, r.repo)
+	if err != nil {
+		return nil, report.Errorf(report.Invalid, "credentials for %s: %w", r.repo.RegistryStr(), err)
+	}
+	base := transport.NewUserAgent(guard{r.c.opts.Transport, r.http}, "bootwright")
+	t, err = transport.NewWithContext(ctx, r.repo.Registry, auth, base, []string{r.repo.Scope(transport.PullScope)})
+	if err != nil {
+		return nil, err
+	}
+	r.c.mu.Lock()
+	r.c.sessions[key] = t
+	r.c.mu.Unlock()
+	return t, nil
+}
+
+// guard refuses plain http that nobody asked for: the registry client would try it for local addresses, and a redirect
+// may lead there.
+type guard struct {
+	http.RoundTripper
+	allowed bool
+}
+
+var (
+	errPlain   = errors.New("plain http was not asked for")
+	errStalled = errors.New("no data came for too long")
+)
+
+func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme == "http" && !g.allowed {
+		return nil, errPlain
+	}
+	return g.RoundTripper.RoundTrip(req)
+}
+
+// watched is a response's body that is given up when nothing comes.
+type watched struct {
+	io.ReadCloser
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+	stall  time.Duration
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadCloser.Read(p)
+	if n > 0 {
+		w.timer.Reset(w.stall)
+	}
+	if err != nil && err != io.EOF {
+		err = w.blame(w.ctx, err)
+	}
+	return n, err
+}
+
+func (w *watched) Close() error {
+	w.stop()
+	return w.ReadCloser.Close()
+}
+
+func (w *watched) stop() {
+	w.timer.Stop()
+	w.cancel(nil)
+}
+
+// blame says that a request was canceled by its own watch rather than by the caller.
+func (w *watched) blame(ctx context.Context, err error) error {
+	if context.Cause(ctx) == errStalled {
+		return fmt.Errorf("%w (%s)", errStalled, w.stall)
+	}
+	return err
+}
+
+// retryAfter is a refusal with the seconds that the registry wants to be left alone.
+type retryAfter struct {
+	error
+	seconds string
+}
+
+func (e retryAfter) Unwrap() error { return e.error }
+
+// retry does what may fail in passing, Options.Attempts times at most, and gives the last error its kind.
+func (r registry) retry(ctx context.Context, do func() error) error {
+	for n := 1; ; n++ {
+		err := do()
+		if err == nil || n >= r.c.opts.Attempts || !passing(err) || !r.pause(ctx, n, err) {
+			return r.explain(ctx, err)
+		}
+	}
+}
+
+// pause waits before the attempt after the nth, and reports whether ctx let it.
+func (r registry) pause(ctx context.Context, n int, err error) bool {
+	wait := r.c.opts.Pause << min(n-1, 10)
+	if e, ok := errors.AsType[retryAfter](err); ok {
+		if s, err := strconv.Atoi(e.seconds); err == nil {
+			wait = max(wait, time.Duration(min(s, 60))*time.Second)
+		}
+	}
+	select {
+	case <-time.After(wait):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// passing reports whether the same request may work in a moment.
+func passing(err error) bool {
+	if e, ok := errors.AsType[*transport.Error](err); ok {
+		return e.StatusCode == http.StatusTooManyRequests || e.StatusCode == http.StatusRequestTimeout || e.StatusCode >= 500
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return !e.IsNotFound
+	}
+	for _, lasting := range []error{errPlain, context.Canceled, context.DeadlineExceeded, syscall.ECONNREFUSED, syscall.EHOSTUNREACH} {
+		if errors.Is(err, lasting) {
+			return false
+		}
+	}
+	_, isReport := errors.AsType[*report.Error](err)
+	return !isReport && !tlsTrouble(err)
+}
+
+// tlsTrouble reports whether the two sides could not agree on TLS.
+func tlsTrouble(err error) bool {
+	_, cert := errors.AsType[*tls.CertificateVerificationError](err)
+	_, alert := errors.AsType[tls.AlertError](err)
+	return cert || alert || speaksHTTP(err)
+}
+
+// speaksHTTP recognizes a server without TLS; net/http has no type for it.
+func speaksHTTP(err error) bool {
+	return strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
+}
+
+// explain gives an error of the registry or the network its kind, and a hint where one helps.
+func (r registry) explain(ctx context.Context, err error) error {
+	host := r.repo.RegistryStr()
+	e, refused := errors.AsType[*transport.Error](err)
+	_, done := errors.AsType[*report.Error](err)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return report.Errorf(report.Canceled, "%w", context.Cause(ctx))
+	case done:
+		return served(err)
+	case refused && e.StatusCode == http.StatusNotFound:
+		return report.Errorf(report.NotFound, "%s", plain(err))
+	case refused && (e.StatusCode == http.StatusUnauthorized || e.StatusCode == http.StatusForbidden):
+		return report.WithHint(report.Errorf(report.Unavailable, "%s gives no access: %s", host, plain(err)),
+			"log in with `docker login %s`, or check the name: many registries say this of a repository that does not exist", host)
+	case speaksHTTP(err) || errors.Is(err, errPlain):
+		return report.WithHint(report.Errorf(report.Unavailable, "%s", plain(err)), "where a registry has no TLS, write http://%s", r.ref.Name)
+	}
+	return report.Errorf(report.Unavailable, "%s", plain(err))
+}
+
+// plain is what err says, fit for a terminal: it may repeat a page that a server sent.
+func plain(err error) string {
+	s := strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return ' '
+		}
+		return c
+	}, err.Error())
+	return fmt.Sprintf("%.500s", s)
+}
