@@ -53,8 +53,9 @@ func SumBytes(p []byte) Digest {
 
 // Equal reads a and b and returns the offset of the first difference, or -1.
 func Equal(ctx context.Context, a, b Blob) (int64, error) {
-	pa, pb := make([]byte, 1<<20), make([]byte, 1<<20)
 	size := min(a.Size(), b.Size())
+	piece := min(max(size, 1), 1<<20)
+	pa, pb := make([]byte, piece), make([]byte, piece)
 	for off := int64(0); off < size; off += int64(len(pa)) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
