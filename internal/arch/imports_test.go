@@ -9,20 +9,20 @@ import (
 // with the longest prefix counts. docs/architecture.md is the same as a picture.
 var rules = []struct{ pkg, may string }{
 	{"cmd/bootwright", "factory builder profiles extensions initramfs inspect machine formats internal/progress internal/vm internal/yamldoc" +
-		" github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term"},
+		" github.com/spf13/cobra github.com/spf13/pflag go.yaml.in/yaml/v4 golang.org/x/term"},
 	{"cmd/wrightctl", "machine formats internal/progress internal/yamldoc github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term"},
 	{"cmd/installer", "builder machine formats internal/progress"},
 	{"cmd/init", "initramfs/pid1 machine"},
 	{"factory", "builder profiles extensions inspect machine formats github.com/google/go-containerregistry"},
 	{"builder", "profiles extensions initramfs inspect machine formats internal/yamldoc golang.org/x/sync"},
 	{"builder/base", "builder/fetch builder/store formats initramfs/embedded internal/progress golang.org/x/sync golang.org/x/sys github.com/google/go-containerregistry"},
-	{"builder/fetch", "builder/store formats github.com/google/go-containerregistry"},
+	{"builder/fetch", "builder/store formats golang.org/x/sync github.com/google/go-containerregistry"},
 	{"builder/store", "formats golang.org/x/sync golang.org/x/sys"},
 	{"profiles", "machine formats internal/yamldoc"},
 	{"extensions", "machine formats internal/yamldoc"},
 	{"initramfs", "machine formats"},
 	{"initramfs/pid1", "machine formats golang.org/x/sync golang.org/x/sys"},
-	{"inspect", "machine formats"},
+	{"inspect", "machine formats internal/progress"},
 	{"machine", "formats internal/yamldoc"},
 	{"formats", "formats/blob formats/tree"},
 	{"formats/blob", "golang.org/x/sys"},
