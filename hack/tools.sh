@@ -11,7 +11,7 @@ packages=(
   gdisk fdisk                  # sgdisk, sfdisk
   xorriso genisoimage p7zip-full # isoinfo, 7z
   squashfs-tools               # unsquashfs
-  binutils                     # objdump, readelf
+  binutils file pev sbsigntool openssl # objdump, readelf, readpe, sbverify
   kmod                         # depmod, modinfo
   zstd xz-utils
   # what is judged
