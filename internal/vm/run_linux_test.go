@@ -111,6 +111,9 @@ func TestRunCancel(t *testing.T) {
 		t.Errorf("Run: %v", err)
 	}
 	wantGone(t, pid)
+	if _, err := Run(ctx, o); report.KindOf(err) != report.Canceled {
+		t.Errorf("Run after the end: %v", err)
+	}
 }
 
 func TestRunTypes(t *testing.T) {

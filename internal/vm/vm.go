@@ -126,10 +126,10 @@ func watch(ctx context.Context, o Options, res Result) (Result, error) {
 	cmd.SysProcAttr = ownGroup()
 	cmd.Cancel = func() error { return killGroup(cmd.Process) }
 	cmd.WaitDelay = 5 * time.Second
-	if err := startWith(cmd, o.Input); err != nil {
-		return res, fmt.Errorf("start %s: %w", cmd.Path, err)
+	err := startWith(cmd, o.Input)
+	if err == nil {
+		err = cmd.Wait()
 	}
-	err := cmd.Wait()
 	if context.Cause(run) == errMatched {
 		res.Match, res.Elapsed = out.result()
 		return res, nil
