@@ -1,8 +1,8 @@
 // Package vm starts a built asset in QEMU and watches its serial console: for `bootwright boot` and for the boot tests.
 //
 // One machine is one process in its own process group, killed when the context ends, when the awaited text is seen or
-// when this process dies; nothing of a run stays behind. UEFI variables are a fresh private copy for every start,
-// because OVMF puts a boot device it has not seen before behind its shell and would hang there.
+// when this process dies. UEFI variables are a fresh private copy for every start, because OVMF puts a boot device that
+// it has not seen before behind its shell and would hang there.
 //
 // Left out: networks (give them as ExtraArgs), Secure Boot, TPM, more than one disk.
 package vm
@@ -180,7 +180,7 @@ func verdict(ctx, run context.Context, o Options, err error, complaints string) 
 
 // copyFile copies a firmware's variables, so that no two starts share them.
 func copyFile(from, to string) error {
-	src, err := os.Open(filepath.Clean(from))
+	src, err := os.Open(from)
 	if err != nil {
 		return err
 	}
