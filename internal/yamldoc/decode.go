@@ -155,6 +155,9 @@ func (dec *decoder) entries(n *yaml.Node, path string, each func(key, value *yam
 }
 
 func (dec *decoder) list(n *yaml.Node, v reflect.Value, path string) {
+	if n.Tag == anyTag {
+		n = &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{n}}
+	}
 	if n.Kind != yaml.SequenceNode {
 		hint := ""
 		if n.Kind == yaml.ScalarNode {

@@ -56,7 +56,7 @@ func (d *Doc) Finding(path, message, hint string) report.Finding {
 // ends above path; then it is that of the nearest node above.
 func (d *Doc) find(path string) (at *yaml.Node, exact bool) {
 	at, n, here := &yaml.Node{}, d.root, ""
-	for here != path {
+	for here != path && n != nil {
 		key, value, next := step(n, here, path)
 		if value == nil {
 			return at, false
@@ -66,7 +66,7 @@ func (d *Doc) find(path string) (at *yaml.Node, exact bool) {
 			at = key
 		}
 	}
-	return at, true
+	return at, here == path
 }
 
 // step is the entry of n, which is at here, that leads to path.

@@ -29,7 +29,7 @@ const (
 	maxDepth        = 100 // of lists and mappings in each other
 )
 
-// Doc is a document that is well formed. It knows where everything is.
+// Doc is a document that is well formed. It knows where everything is. The zero value is an empty one, without a name.
 type Doc struct {
 	name  string
 	lines []string // without line breaks; empty for a document without text
@@ -215,7 +215,7 @@ func (d *Doc) expanded(n *yaml.Node, depth, limit int, done map[*yaml.Node]int) 
 }
 
 // Value is a document without text that holds value at path, a dotted name such as output.kind: a setting from a command
-// line. A value that begins with [ or { is YAML; any other is taken for whatever the field wants.
+// line. A value that begins with [ or { is YAML; any other is taken for whatever the field wants, a list of one included.
 func Value(name, path, value string) (*Doc, error) {
 	d := &Doc{name: name}
 	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: anyTag, Value: value}

@@ -231,6 +231,9 @@ func TestPlaces(t *testing.T) {
 		"":                       "0:0 true",
 	} {
 		f := d.Finding(path, "m", "h")
+		if (&Doc{}).Has(path) != (path == "") {
+			t.Errorf("an empty document has %q", path)
+		}
 		if got := fmt.Sprintf("%d:%d %v", f.Line, f.Column, d.Has(path)); got != want || f.Path != path || f.File != "x.yaml" {
 			t.Errorf("%q: at %s, want %s; %+v", path, got, want, f)
 		}
@@ -249,7 +252,8 @@ func TestValue(t *testing.T) {
 		{"inner", "{kind: a}", ""},
 		{"inner.knid", "x", `--set: inner.knid: unknown field` + "\n  hint: did you mean \"kind\"?"},
 		{"count", "x", `--set: count: found the text "x", want a whole number of up to 64 bits`},
-		{"tags", "x", "--set: tags: found the text \"x\", want a list\n  hint: write [x]"},
+		{"tags", "-x", ""},
+		{"labels", "x", `--set: labels: found the text "x", want a mapping`},
 		{"tags", "[a, 3]", "--set:1:5: tags[1]: found the number 3, want text\n  [a, 3]\n      ^\n  hint: put it in quotes: \"3\""},
 		{"tags", "[a", "--set:1:3: did not find expected ',' or ']'\n  [a\n    ^"},
 		{"a..b", "x", "--set: \"a..b\" is not the path of a field\n  hint: name a field, such as output.kind"},
