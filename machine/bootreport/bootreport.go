@@ -1,0 +1,157 @@
+// Package bootreport is what a machine says of its boot: one JSON object, which the init prints on its serial consoles as
+// one line and keeps in /run/bootwright/report.json. It is what tests and people read first.
+//
+// Names of fields are stable: fields are added, never renamed. Times are milliseconds since the kernel started.
+package bootreport
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/cmdline"
+)
+
+const (
+	// Prefix begins the console line that holds the report.
+	Prefix = "bootwright-report: "
+	// Ready is the console line after the report of a boot that succeeded.
+	Ready = "bootwright: machine is ready"
+	// Path is where the report of a running machine is.
+	Path = "/run/bootwright/report.json"
+)
+
+// Report is one boot. Fields whose value is not known are left out.
+type Report struct {
+	Version     string            `json:"version"`                    // of the image
+	Epoch       int64             `json:"epoch"`                      // its build time, in Unix seconds
+	Base        string            `json:"base"`                       // name and version of its base
+	Kernel      string            `json:"kernel"`                     // release, as uname -r
+	Arch        string            `json:"arch"`                       // amd64 or arm64
+	Platform    string            `json:"platform"`                   // the kernel argument talos.platform
+	Arguments   map[string]string `json:"arguments"`                  // all talos.* arguments; values that are secret or long are "…"
+	Unknown     []cmdline.Unknown `json:"unknownArguments,omitempty"` // those that no machine knows
+	CommandLine string            `json:"commandLine,omitempty"`      // the other arguments
+	Firmware    Firmware          `json:"firmware"`
+	Machine     Machine           `json:"machine"`
+	CPUs        int               `json:"cpus"`
+	Memory      Memory            `json:"memory"`
+	Clock       Clock             `json:"clock"`
+	Root        Root              `json:"root"`
+	Modules     Modules           `json:"modules"`
+	Disks       []Disk            `json:"disks"`
+	Phases      []Phase           `json:"phases"` // in order; the first is the kernel's, before init
+	ReadyMS     int64             `json:"readyMs,omitempty"`
+	Errors      []Error           `json:"errors,omitempty"` // none in a good boot
+}
+
+// Firmware is what started the kernel.
+type Firmware struct {
+	Type       string `json:"type"`                 // uefi, bios or devicetree
+	SecureBoot *bool  `json:"secureBoot,omitempty"` // whether it is enforced; UEFI only
+	SetupMode  *bool  `json:"setupMode,omitempty"`  // whether keys can be enrolled; UEFI only
+}
+
+// Machine is what the firmware calls the hardware.
+type Machine struct {
+	Vendor  string `json:"vendor,omitempty"`
+	Product string `json:"product,omitempty"`
+	UUID    string `json:"uuid,omitempty"`
+	Serial  string `json:"serial,omitempty"`
+}
+
+// Memory is in bytes.
+type Memory struct {
+	Total     int64 `json:"total"`
+	Available int64 `json:"available"`
+}
+
+// Clock is the machine's idea of the time.
+type Clock struct {
+	Now         string `json:"now"`                   // RFC 3339, UTC
+	BeforeBuild bool   `json:"beforeBuild,omitempty"` // earlier than the image was built, and so wrong
+}
+
+// Root is the root file system.
+type Root struct {
+	Image  string   `json:"image"`  // path in the initramfs
+	Size   int64    `json:"size"`   // of the image in bytes
+	Layers []string `json:"layers"` // images that it is made of, the base first
+}
+
+// Modules are the kernel modules that were loaded for the root and for devices.
+type Modules struct {
+	Loaded   []Module `json:"loaded"`             // in the order in which loading ended
+	NoDevice []string `json:"noDevice,omitempty"` // refused because this machine lacks what they drive, which is normal
+	Failed   []Failed `json:"failed,omitempty"`
+	TookMS   int64    `json:"tookMs"` // from the first request to the last answer
+}
+
+// Module is a module and what the kernel took to start it.
+type Module struct {
+	Name string  `json:"name"`
+	MS   float64 `json:"ms"`
+}
+
+// Failed is a module that did not load.
+type Failed struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+// Disk is a block device that is neither a partition nor virtual.
+type Disk struct {
+	Name       string `json:"name"`                // vda
+	Size       int64  `json:"size"`                // in bytes
+	SectorSize int64  `json:"sectorSize"`          // logical, in bytes
+	Transport  string `json:"transport,omitempty"` // virtio, nvme, sata, usb, scsi or mmc
+	Model      string `json:"model,omitempty"`
+	Serial     string `json:"serial,omitempty"`
+	ReadOnly   bool   `json:"readOnly,omitempty"`
+	Rotational bool   `json:"rotational,omitempty"`
+	Removable  bool   `json:"removable,omitempty"`
+	CDROM      bool   `json:"cdrom,omitempty"`
+}
+
+// Phase is a step of the boot.
+type Phase struct {
+	Name       string `json:"name"`
+	StartMS    int64  `json:"startMs"`
+	DurationMS int64  `json:"durationMs"`
+}
+
+// Error is what went wrong in a step, with its causes, and whether the boot ended there.
+type Error struct {
+	Step  string `json:"step"`
+	Error string `json:"error"`
+	Fatal bool   `json:"fatal,omitempty"`
+}
+
+// Line is the console line, with its line feed.
+func (r *Report) Line() []byte {
+	p, err := json.Marshal(r)
+	if err != nil {
+		panic("bootreport: " + err.Error()) // no field can fail
+	}
+	return append(append([]byte(Prefix), p...), '\n')
+}
+
+// Find is the last whole report in what a console showed; other text may come before it on its line. An error of kind
+// NotFound says that there is none.
+func Find(console []byte) (*Report, error) {
+	for {
+		i := bytes.LastIndex(console, []byte(Prefix))
+		if i < 0 {
+			return nil, report.Errorf(report.NotFound, "no boot report on the console")
+		}
+		line, _, ended := bytes.Cut(console[i+len(Prefix):], []byte("\n"))
+		if ended {
+			r := &Report{}
+			if err := json.Unmarshal(line, r); err != nil {
+				return nil, report.Errorf(report.Invalid, "boot report on the console: %w", err)
+			}
+			return r, nil
+		}
+		console = console[:i]
+	}
+}
