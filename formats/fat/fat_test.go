@@ -3,6 +3,7 @@ package fat
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -341,6 +342,29 @@ func TestAliases(t *testing.T) {
 	}
 }
 
+func TestShortNameText(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		stored string
+		flags  byte
+		want   string
+	}{
+		{"README  TXT", 0, "README.TXT"},
+		{"README  TXT", lowerBase, "readme.TXT"},
+		{"README  TXT", lowerBase | lowerExt, "readme.txt"},
+		{"NOEXT      ", lowerExt, "NOEXT"},
+		{"\x9A\x8E\x99\xFF    \xE1  ", 0, "ÜÄÖ\u00a0.ß"},
+		{"\x05\x81      TXT", 0, "σü.TXT"}, // 05 stands for E5
+	} {
+		if got := shortName([]byte(c.stored)).text(c.flags); got != c.want {
+			t.Errorf("%q with flags %#x is %q, want %q", c.stored, c.flags, got, c.want)
+		}
+	}
+	if n := len([]rune(cp437)); n != 128 {
+		t.Errorf("the code page has %d characters", n)
+	}
+}
+
 func TestManyAliasesDiffer(t *testing.T) {
 	t.Parallel()
 	files := &tree.Tree{}
@@ -452,6 +476,83 @@ func TestReadDamaged(t *testing.T) {
 	}
 	if !bytes.Equal(good[:3], []byte{0xEB, 0x3C, 0x90}) {
 		t.Errorf("boot sector begins with % x", good[:3])
+	}
+}
+
+// TestReadLimits has volumes that are well formed and made to exhaust memory or time.
+func TestReadLimits(t *testing.T) {
+	t.Parallel()
+	deep := &tree.Tree{}
+	deep.File(strings.Repeat("d/", 70)+"f", 0o644, nil)
+	if _, err := Read(mustFormat(t, deep, Options{})); err == nil || !strings.Contains(err.Error(), "folders more than 64 deep") {
+		t.Errorf("70 folders deep: %v", err)
+	}
+
+	// A file of which no two clusters follow each other: every link of its chain skips one.
+	const pieces = maxRuns + 1
+	files := &tree.Tree{}
+	files.File("F", 0o644, blob.Zeros(pieces*512))
+	files.File("G", 0o644, blob.Zeros(pieces*512))
+	im := mustFormat(t, files, Options{ClusterSize: 512})
+	var extents []blob.Extent
+	for _, e := range im.Extents() {
+		if e.Name == "FAT" {
+			table, err := blob.ReadAll(e.Blob, 64*mib)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for c := uint32(3); c < 2*pieces; c++ {
+				binary.LittleEndian.PutUint32(table[4*c:], c+2)
+			}
+			e.Blob = blob.Bytes(table)
+		}
+		extents = append(extents, e)
+	}
+	pieced, err := blob.NewImage(im.Size(), extents...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(pieced); report.KindOf(err) != report.Unsupported || !strings.Contains(err.Error(), "in more than 1048576 pieces") {
+		t.Errorf("a file in too many pieces: %v", err)
+	}
+
+	r := &reader{tree: &tree.Tree{}, pathBytes: maxPathBytes}
+	if err := r.checkEntry("f", "f"); report.KindOf(err) != report.Unsupported {
+		t.Errorf("paths of more than 16 MiB: %v", err)
+	}
+}
+
+// TestReadBrokenLongName wants the short name where the pieces of the long one do not belong to it.
+func TestReadBrokenLongName(t *testing.T) {
+	t.Parallel()
+	files := &tree.Tree{}
+	files.File("DIR/a rather long name.txt", 0o644, nil)
+	im := mustFormat(t, files, Options{})
+	good, err := blob.ReadAll(im, 8*mib)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var slots int64
+	for _, e := range im.Extents() {
+		if e.Name == "folders" {
+			slots = e.Offset + 2*slotSize
+		}
+	}
+	for name, change := range map[string]func(p []byte){
+		"order":       func(p []byte) { p[slotSize] = 5 },
+		"order zero":  func(p []byte) { p[0] = lastPiece },
+		"checksum":    func(p []byte) { p[13]++ },
+		"last piece":  func(p []byte) { p[0] &^= lastPiece },
+		"short name":  func(p []byte) { p[2*slotSize+5] = 'X' },
+		"freed piece": func(p []byte) { p[slotSize] = freeEntry },
+	} {
+		p := slices.Clone(good)
+		change(p[slots:])
+		for _, n := range mustRead(t, blob.Bytes(p)).Tree.Nodes() {
+			if n.Path != "DIR" && n.Name() != "ARATHE~1.TXT" && n.Name() != "ARATHX~1.TXT" {
+				t.Errorf("%s: %s", name, n.Path)
+			}
+		}
 	}
 }
 

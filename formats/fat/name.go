@@ -186,15 +186,14 @@ func (s shortName) text(flags byte) string {
 	return base + "." + ext
 }
 
-// decodeOEM is p without the spaces that pad it.
+// decodeOEM is p as text, without the spaces that pad it.
 func decodeOEM(p []byte) string {
-	high := []rune(cp437)
 	var b strings.Builder
 	for _, c := range p {
 		if c < utf8.RuneSelf {
 			b.WriteByte(c)
 		} else {
-			b.WriteRune(high[c-utf8.RuneSelf])
+			b.WriteRune([]rune(cp437)[c-utf8.RuneSelf])
 		}
 	}
 	return strings.TrimRight(b.String(), " ")

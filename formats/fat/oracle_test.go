@@ -110,9 +110,9 @@ func TestMtools(t *testing.T) {
 // TestSevenZip is a third judge, which finds files through its own reading of the folders.
 func TestSevenZip(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{mib, 40 * mib} {
-		files, dir := bootTree(size), t.TempDir()
-		oracle.Run(t, "7z", "x", "-tfat", "-o"+dir, oracle.File(t, mustFormat(t, files, Options{Label: "EFI"})))
+	for _, o := range []Options{{}, {Size: 40 * mib, Label: "EFI"}, {SectorSize: 4096}, {SectorSize: 4096, Size: 300 * mib}} {
+		files, dir := bootTree(mib), t.TempDir()
+		oracle.Run(t, "7z", "x", "-tfat", "-o"+dir, oracle.File(t, mustFormat(t, files, o)))
 		sameAsFolder(t, files, dir)
 	}
 }

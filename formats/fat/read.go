@@ -26,7 +26,7 @@ type Volume struct {
 // Limits on what a volume can make Read remember, far above what boot volumes hold.
 const (
 	maxEntries   = 1 << 18
-	maxPathBytes = 64 << 20
+	maxPathBytes = 16 << 20
 	maxRuns      = 1 << 20
 	maxDepth     = 64
 )

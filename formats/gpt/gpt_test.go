@@ -3,6 +3,7 @@ package gpt
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -264,6 +265,59 @@ func TestHybrid(t *testing.T) {
 	}
 	if want := ([4]MBREntry{{Type: TypeProtective, Start: 512, Size: mib - 512}, esp}); mbr.Entries != want {
 		t.Errorf("records %+v, want %+v", mbr.Entries, want)
+	}
+}
+
+func TestReadMBR(t *testing.T) {
+	t.Parallel()
+	p := make([]byte, mbrSize)
+	p[mbrMagic], p[mbrMagic+1] = 0x55, 0xAA
+	copy(p[mbrRecords+mbrRecord:], []byte{0x80, 0, 2, 0, 0x83, 0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0})
+	m, err := ReadMBR(blob.Bytes(p), 4096)
+	if err != nil || m.Protective() || m.Entries[1] != (MBREntry{Type: 0x83, Active: true, Start: 32768, Size: 4096}) {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if _, err := Read(blob.Bytes(append(p, make([]byte, mib)...))); report.KindOf(err) != report.NotFound {
+		t.Errorf("Read of an MBR disk: %v", err)
+	}
+	p[mbrRecords+mbrRecord] = 'x' // text or code, as in the boot sector of a file system
+	for _, bad := range [][]byte{nil, p[:511], make([]byte, 512), p} {
+		if _, err := ReadMBR(blob.Bytes(bad), 512); report.KindOf(err) != report.NotFound {
+			t.Errorf("ReadMBR of %d bytes: %v, want kind not-found", len(bad), err)
+		}
+	}
+}
+
+// TestReadImpossible has headers and entries whose checksums are right and which say what cannot be.
+func TestReadImpossible(t *testing.T) {
+	t.Parallel()
+	const sector = 512
+	good := flat(t, mustFormat(t, []Partition{{Name: "p", Type: LinuxFilesystem(), Size: mib}}, Options{}))
+	clear(good[len(good)-sector:]) // no backup to fall back on
+	for _, c := range []struct {
+		name  string
+		at    int // in the header, or behind it in the entries
+		value uint64
+		want  string
+	}{
+		{"place", 24, 7, "it says that it is in sector 7"},
+		{"last usable", 48, 1 << 62, "are impossible"},
+		{"first usable", 40, 1 << 63, "are impossible"},
+		{"entries place", 72, 1 << 60, "lie outside"},
+		{"entries end", 72, 6140, "lie outside"},
+		{"no entry size", 80, 128, "128 entries of 0 bytes"},
+		{"odd entry size", 80, 128 | 129<<32, "128 entries of 129 bytes"},
+		{"entry count", 80, 1<<31 | 128<<32, "entries of 128 bytes"},
+		{"before usable", sector + 32, 33, "partition 1: sectors 33 to 4095 are not within the usable 34 to"},
+		{"behind usable", sector + 40, 1 << 40, "are not within the usable"},
+		{"backwards", sector + 40, 2047, "sectors 2048 to 2047"},
+	} {
+		p := slices.Clone(good)
+		binary.LittleEndian.PutUint64(p[sector+c.at:], c.value)
+		mendChecksums(p, p[sector:][:sector], sector)
+		if _, err := Read(blob.Bytes(p)); report.KindOf(err) != report.Invalid || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
 	}
 }
 
