@@ -125,17 +125,17 @@ func (a archive) describe(ctx context.Context, t *tarFile) (store.Entry, error) 
 	}
 	key := "docker save manifest 1 of " + string(whole.Digest) + " tag " + a.ref.Tag
 	return a.store.Spool(ctx, key, func(ctx context.Context, w io.Writer) error {
-		var m manifest
-		d, err := t.describe(ctx, im.Config, types.DockerConfigJSON)
+		config, err := t.describe(ctx, im.Config, types.DockerConfigJSON)
 		if err != nil {
 			return err
 		}
-		m.Config = &d
+		m := manifest{Config: &config}
 		for _, member := range im.Layers {
-			if d, err = t.describe(ctx, member, t.layerType(member)); err != nil {
+			layer, err := t.describe(ctx, member, t.layerType(member))
+			if err != nil {
 				return err
 			}
-			m.Layers = append(m.Layers, d)
+			m.Layers = append(m.Layers, layer)
 		}
 		p, err := m.marshal()
 		if err != nil {

@@ -110,6 +110,9 @@ func (c *Client) Open(ctx context.Context, l Locked) (*Image, error) {
 }
 
 func (c *Client) open(ctx context.Context, l Locked) (*Image, error) {
+	if l.Digest == "" {
+		return nil, report.Errorf(report.Invalid, "is not locked")
+	}
 	src, err := c.source(l.Reference)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
@@ -56,6 +57,9 @@ func (f folder) describe(ctx context.Context) ([]byte, error) {
 	case err != nil:
 		return nil, report.Errorf(report.Invalid, "%w", err)
 	}
+	if !slices.ContainsFunc(files, func(f fs.DirEntry) bool { return f.Name() == configFile }) {
+		return nil, report.Errorf(report.NotFound, "has no %s, so that it is no image", configFile)
+	}
 	var m manifest
 	for _, file := range files {
 		e, err := f.store.Check(ctx, filepath.Join(f.ref.Name, file.Name()), "")
@@ -72,9 +76,6 @@ func (f folder) describe(ctx context.Context) ([]byte, error) {
 		} else {
 			m.Layers = append(m.Layers, d)
 		}
-	}
-	if m.Config == nil {
-		return nil, report.Errorf(report.NotFound, "has no %s, so that it is no image", configFile)
 	}
 	return m.marshal()
 }

@@ -27,11 +27,10 @@ import (
 
 // registry is a repository of a registry (distribution-spec, "Pull").
 type registry struct {
-	c     *Client
-	store *store.Store
-	ref   Reference
-	repo  name.Repository
-	http  bool // plain http was asked for
+	c    *Client
+	ref  Reference
+	repo name.Repository
+	http bool // plain http was asked for
 }
 
 func (c *Client) registry(r Reference) (source, error) {
@@ -40,7 +39,7 @@ func (c *Client) registry(r Reference) (source, error) {
 	if err != nil {
 		return nil, report.Errorf(report.Invalid, "%w", err)
 	}
-	return registry{c, c.store, r, repo, insecure}, nil
+	return registry{c, r, repo, insecure}, nil
 }
 
 func (r registry) roots(ctx context.Context) ([]descriptor, error) {
@@ -58,7 +57,7 @@ func (r registry) roots(ctx context.Context) ([]descriptor, error) {
 			return err
 		}
 		defer body.Close()
-		e, err := r.store.Put(ctx, "", unknown, body)
+		e, err := r.c.store.Put(ctx, "", unknown, body)
 		if err == nil {
 			d = descriptor{Digest: e.Digest, Size: e.Blob.Size()}
 		}
@@ -70,7 +69,7 @@ func (r registry) roots(ctx context.Context) ([]descriptor, error) {
 func (r registry) manifest(ctx context.Context, d descriptor) (blob.Blob, error) {
 	var e store.Entry
 	err := r.retry(ctx, func() (err error) {
-		e, err = r.store.Obtain(ctx, d.Digest, d.Size, func(ctx context.Context) (io.ReadCloser, error) {
+		e, err = r.c.store.Obtain(ctx, d.Digest, d.Size, func(ctx context.Context) (io.ReadCloser, error) {
 			return r.getManifest(ctx, string(d.Digest))
 		})
 		return err
@@ -79,7 +78,7 @@ func (r registry) manifest(ctx context.Context, d descriptor) (blob.Blob, error)
 }
 
 func (r registry) blob(ctx context.Context, d descriptor) (blob.Blob, error) {
-	e, err := r.store.Obtain(ctx, d.Digest, d.Size, func(ctx context.Context) (io.ReadCloser, error) {
+	e, err := r.c.store.Obtain(ctx, d.Digest, d.Size, func(ctx context.Context) (io.ReadCloser, error) {
 		return &download{ctx: ctx, r: r, d: d}, nil
 	})
 	return e.Blob, served(err)
@@ -286,7 +285,7 @@ func passing(err error) bool {
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
 		return !e.IsNotFound
 	}
-	for _, lasting := range []error{errPlain, context.Canceled, context.DeadlineExceeded, syscall.ECONNREFUSED, syscall.EHOSTUNREACH} {
+	for _, lasting := range []error{errPlain, syscall.ECONNREFUSED, syscall.EHOSTUNREACH} {
 		if errors.Is(err, lasting) {
 			return false
 		}

@@ -20,10 +20,11 @@ func (c *Client) Resolve(ctx context.Context, r Reference, arch string) (Locked,
 	if err != nil {
 		return Locked{}, within(r, err)
 	}
+	var d blob.Digest
 	roots, err := src.roots(ctx)
 	if err == nil {
 		s := search{src: src, arch: arch}
-		r.Digest, err = s.among(ctx, roots, 0)
+		d, err = s.among(ctx, roots, 0)
 	}
 	if other, ok := errors.AsType[otherArch](err); ok {
 		err = report.Errorf(report.NotFound, "%w", other)
@@ -34,6 +35,7 @@ func (c *Client) Resolve(ctx context.Context, r Reference, arch string) (Locked,
 	if err != nil {
 		return Locked{}, within(r, err)
 	}
+	r.Digest = d
 	return Locked{r}, nil
 }
 
