@@ -85,6 +85,7 @@ loaders; out come an ISO, a UKI, a network boot set or a part of one.`,
 		&cobra.Group{ID: groupLook, Title: "Look inside:"},
 	)
 	return parent(root,
+		newProfilesCommand(a),
 		newVersionCommand(a),
 	)
 }
