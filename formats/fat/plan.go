@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io/fs"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf16"
@@ -155,20 +156,21 @@ func (p *plan) choose() (geometry, error) {
 
 // chooseLeast is the smallest geometry that is valid at all, for a tree that fills less, or the reason why no geometry is.
 func (p *plan) chooseLeast() (geometry, error) {
-	types := p.o.types()
-	bits, cluster := types[len(types)-1], p.o.leastCluster()
-	least, _ := clusterRange(bits)
-	g := p.o.newGeometry(bits, cluster, least)
-	need := p.place(bits, cluster)
-	switch {
-	case p.o.Size == 0 && need <= least:
-		return g, p.checkRoot(g)
-	case p.o.Size == 0:
-		return g, p.hintSize(report.Errorf(report.Invalid, "the content, %d bytes and more, is too large for FAT%d", need*cluster, types[0]))
-	case p.o.Size < g.size:
-		return g, p.hintSize(report.Errorf(report.Invalid, "%d bytes are too few for FAT%d with clusters of %d bytes: it needs at least %d", p.o.Size, bits, cluster, g.size))
+	types, cluster := p.o.types(), p.o.leastCluster()
+	for _, bits := range slices.Backward(types) {
+		least, _ := clusterRange(bits)
+		g := p.o.newGeometry(bits, cluster, least)
+		if p.o.Size == 0 && p.place(bits, cluster) <= least {
+			return g, p.checkRoot(g)
+		}
+		if p.o.Size > 0 && p.o.Size < g.size {
+			return g, p.hintSize(report.Errorf(report.Invalid, "%d bytes are too few for FAT%d with clusters of %d bytes: it needs at least %d", p.o.Size, bits, cluster, g.size))
+		}
 	}
-	return g, p.hintSize(report.Errorf(report.Invalid, "no FAT%d volume has %d bytes", types[0], p.o.Size))
+	if p.o.Size > 0 {
+		return geometry{}, p.hintSize(report.Errorf(report.Invalid, "no FAT%d volume has %d bytes", types[0], p.o.Size))
+	}
+	return geometry{}, p.hintSize(report.Errorf(report.Invalid, "the content, %d clusters of %d bytes, is too large for FAT%d", p.next-firstCluster, cluster, types[0]))
 }
 
 func (p *plan) hintSize(err error) error {
