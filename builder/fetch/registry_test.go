@@ -40,8 +40,6 @@ type server struct {
 	trouble func(w http.ResponseWriter, r *http.Request, next http.Handler)
 }
 
-func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {}
-
 // serve starts a registry that holds the layouts' images in the repository base under the tags of their index.
 func serve(t testing.TB, plain bool, l *layoutDir) *server {
 	t.Helper()
@@ -326,7 +324,9 @@ func TestTroubleThatStays(t *testing.T) {
 	t.Parallel()
 	l, big := twoArchitectures(t)
 	digest := string(blob.SumBytes([]byte(big)))
-	other := strings.ToUpper(big[:1]) + "x" + big[2:]
+	flipped := []byte(big)
+	flipped[1000] ^= 1
+	other := string(flipped)
 	whole := func(content string) func(http.ResponseWriter, *http.Request, http.Handler) {
 		return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { io.WriteString(w, content) }
 	}
