@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"strings"
 
@@ -31,8 +30,7 @@ func examples(cmd *cobra.Command) []example {
 
 // parse checks that bootwright's commands of the line exist and take these flags and arguments.
 func (e example) parse() error {
-	for part := range strings.SplitSeq(e.line, "|") {
-		words := strings.Fields(strings.ReplaceAll(part, "'", ""))
+	for _, words := range commands(e.line) {
 		if words[0] != "bootwright" {
 			continue
 		}
@@ -44,8 +42,32 @@ func (e example) parse() error {
 			return err
 		}
 		if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
-			return fmt.Errorf("%s: %w", e.line, err)
+			return err
 		}
 	}
 	return nil
+}
+
+// commands are the words of each command of a line of shell, without redirections; of quotes only '...' are known.
+func commands(line string) [][]string {
+	out, skip := [][]string{nil}, false
+	for i, part := range strings.Split(line, "'") {
+		if i%2 == 1 {
+			out[len(out)-1] = append(out[len(out)-1], part)
+			continue
+		}
+		for _, word := range strings.Fields(part) {
+			switch {
+			case skip:
+				skip = false
+			case word == "|":
+				out = append(out, nil)
+			case word == ">", word == "<":
+				skip = true
+			default:
+				out[len(out)-1] = append(out[len(out)-1], word)
+			}
+		}
+	}
+	return out
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -94,5 +95,31 @@ func TestExitCodes(t *testing.T) {
 		if got := exitCode(c.err); got != c.want {
 			t.Errorf("%v: exit code %d, want %d", c.err, got, c.want)
 		}
+	}
+}
+
+// TestInterrupt stops bootwright while it waits for standard input.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), "bootwright", "profiles", "show", "-")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// More than a pipe holds: once it is written, bootwright is reading, and signals are caught.
+	if _, err := stdin.Write(make([]byte, 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	failed, ok := errors.AsType[*exec.ExitError](cmd.Wait())
+	if !ok || failed.ExitCode() != 130 || stderr.String() != "error: interrupted\n" {
+		t.Errorf("%v, standard error %q", failed, stderr.String())
 	}
 }

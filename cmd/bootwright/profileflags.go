@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
 	"strings"
@@ -50,7 +51,7 @@ func (o *profileOptions) setName(args []string) {
 const maxProfile = 4 << 20
 
 // read is the document that was asked for, and what messages call it. Both are empty for a built-in profile.
-func (o *profileOptions) read(a *app) (name string, data []byte, err error) {
+func (o *profileOptions) read(ctx context.Context, a *app) (name string, data []byte, err error) {
 	file := o.file
 	switch {
 	case o.file != "" && o.name != "":
@@ -72,7 +73,7 @@ func (o *profileOptions) read(a *app) (name string, data []byte, err error) {
 		defer f.Close()
 		in = f
 	}
-	data, err = io.ReadAll(io.LimitReader(in, maxProfile+1))
+	data, err = readAll(ctx, io.LimitReader(in, maxProfile+1))
 	if err != nil {
 		return "", nil, report.Errorf(report.Invalid, "%w", err) // a folder, mostly
 	}
@@ -80,6 +81,25 @@ func (o *profileOptions) read(a *app) (name string, data []byte, err error) {
 		return "", nil, report.Errorf(report.Invalid, "%s: more than the %d bytes that a profile or plan may have", file, maxProfile)
 	}
 	return file, data, nil
+}
+
+// readAll is io.ReadAll that an interrupt can end while nothing comes. The reader must not be used any more after that.
+func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data, err := io.ReadAll(r)
+		done <- result{data, err}
+	}()
+	select {
+	case got := <-done:
+		return got.data, got.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // resolve is the complete profile: the document that read returned, or the built-in, with the flags laid over it.

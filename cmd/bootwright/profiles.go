@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -93,9 +94,9 @@ and with the flags laid over it. The output is a profile again.`,
   bootwright profiles show metal-uki --extra-kernel-arg -pti --extra-kernel-arg quiet --json
   bootwright profiles show pxe --source > pxe.yaml`,
 		Args: arguments(0, 1, "one PROFILE"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.setName(args)
-			return runProfilesShow(a, opts)
+			return runProfilesShow(cmd.Context(), a, opts)
 		},
 	}
 	opts.bind(cmd)
@@ -106,11 +107,11 @@ and with the flags laid over it. The output is a profile again.`,
 	return cmd
 }
 
-func runProfilesShow(a *app, opts profilesShowOptions) error {
+func runProfilesShow(ctx context.Context, a *app, opts profilesShowOptions) error {
 	if opts.source {
 		return printSource(a, opts.profileOptions)
 	}
-	name, data, err := opts.read(a)
+	name, data, err := opts.read(ctx, a)
 	if err != nil {
 		return err
 	}
