@@ -24,6 +24,7 @@ func exits() []exit {
 		{3, report.NotFound, "something named does not exist"},
 		{4, report.Unsupported, "well formed, but not something bootwright does"},
 		{5, report.Unavailable, "a disk, registry or program did not do its part"},
+		{6, report.Negative, "the answer is no: assets differ, a text was not seen"},
 		{130, report.Canceled, "interrupted, or out of time"},
 	}
 }

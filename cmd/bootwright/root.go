@@ -85,6 +85,12 @@ loaders; out come an ISO, a UKI, a network boot set or a part of one.`,
 		&cobra.Group{ID: groupLook, Title: "Look inside:"},
 	)
 	return parent(root,
+		newBuildCommand(a),
+		newPlanCommand(a),
+		newInspectCommand(a),
+		newDiffCommand(a),
+		newCatCommand(a),
+		newBootCommand(a),
 		newProfilesCommand(a),
 		newVersionCommand(a),
 	)

@@ -18,9 +18,10 @@ const (
 	Unsupported             // well formed, but not something bootwright does
 	Unavailable             // a registry, disk or other machine did not do its part; later may be better
 	Canceled                // the person or a deadline stopped it
+	Negative                // nothing failed; the answer to the question is no
 )
 
-var kindNames = [...]string{"internal", "invalid", "not-found", "unsupported", "unavailable", "canceled"}
+var kindNames = [...]string{"internal", "invalid", "not-found", "unsupported", "unavailable", "canceled", "negative"}
 
 func (k Kind) String() string { return kindNames[k] }
 

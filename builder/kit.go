@@ -1,0 +1,58 @@
+package builder
+
+import (
+	"context"
+	"github.com/bootwright/bootwright/builder/base"
+	"io"
+
+	"github.com/bootwright/bootwright/builder/store"
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/initramfs"
+)
+
+// kit is what a recipe works with: the plan, and its inputs opened and verified.
+type kit struct {
+	ctx    context.Context
+	plan   *Plan
+	inputs map[string]blob.Blob
+	spool  initramfs.Spooler
+
+	composed *blob.Image // the initramfs, once; recipes that name it twice share its bytes
+}
+
+// part is an input by name. That the recipe's needs are there was checked before.
+func (k *kit) part(name string) blob.Blob { return k.inputs[name] }
+
+// target is how assets are called: for which platform and architecture they are.
+func (k *kit) target() string { return k.plan.Platform + "-" + k.plan.Arch }
+
+func (k *kit) initramfs() (*blob.Image, error) {
+	if k.composed != nil {
+		return k.composed, nil
+	}
+	var err error
+	k.composed, err = initramfs.Compose(k.ctx, initramfs.Parts{
+		Early: k.piece(base.Early),
+		Init:  k.piece(inputInit),
+		Root:  k.piece(base.Root),
+		Release: initramfs.Release{
+			Version: k.plan.Version,
+			Epoch:   k.plan.Time(),
+			Base:    k.plan.Base.Name + " " + k.plan.Base.Version,
+		},
+	}, k.spool)
+	return k.composed, err
+}
+
+func (k *kit) piece(name string) initramfs.Piece {
+	in, _ := k.plan.Input(name)
+	return initramfs.Piece{Blob: k.inputs[name], Digest: in.Digest}
+}
+
+// spooler lets the store keep what recipes compress.
+type spooler struct{ store *store.Store }
+
+func (s spooler) Spool(ctx context.Context, key string, make func(context.Context, io.Writer) error) (blob.Blob, error) {
+	e, err := s.store.Spool(ctx, key, make)
+	return e.Blob, err
+}

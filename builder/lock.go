@@ -1,0 +1,165 @@
+package builder
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/bootwright/bootwright/builder/base"
+	"github.com/bootwright/bootwright/builder/fetch"
+	"github.com/bootwright/bootwright/builder/store"
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/linux"
+	"github.com/bootwright/bootwright/initramfs"
+	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/profiles"
+)
+
+// Builder builds plans. Its Blobs belong to Store and can be read until that is closed.
+type Builder struct {
+	Store  *store.Store
+	Images *fetch.Client
+	Init   func(arch string) (blob.Blob, error) // the init's executable, such as embedded.Init
+}
+
+// Lock turns a resolved profile into a Plan: every reference becomes a digest. It is the only step that may use the
+// network. Errors have the kinds of fetch.Open, or Invalid where an input is not what it is given for.
+func (b *Builder) Lock(ctx context.Context, p *profiles.Profile) (*Plan, error) {
+	r, err := recipeFor(p.Output.Kind)
+	if err != nil {
+		return nil, err
+	}
+	locked, manifest, err := b.lockBase(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	plan := &Plan{
+		Plan: PlanVersion, Kind: p.Output.Kind, Recipe: r.version, Encoder: initramfs.Encoder,
+		Arch: p.Arch, Platform: p.Platform, Version: p.Version, Epoch: manifest.Epoch,
+		Base:          Base{Name: manifest.Name, Version: manifest.Version, Digest: locked.Reference.Digest, Source: locked.Reference.String()},
+		KernelVersion: manifest.KernelVersion, Output: p.Output,
+	}
+	if plan.Version == "" {
+		plan.Version = manifest.Version
+	}
+	if p.Epoch != nil {
+		plan.Epoch = p.Epoch.Unix()
+	}
+	if plan.Cmdline, err = p.Cmdline(); err != nil {
+		return nil, err
+	}
+	for _, title := range r.needs(p.Arch) {
+		in, err := b.lockPart(ctx, p, manifest, title)
+		if err != nil {
+			return nil, err
+		}
+		plan.Inputs = append(plan.Inputs, in)
+	}
+	if r.init {
+		in, err := b.lockInit(ctx, p.Arch)
+		if err != nil {
+			return nil, err
+		}
+		plan.Inputs = append(plan.Inputs, in)
+	}
+	return plan, b.readKernelVersion(ctx, plan)
+}
+
+func (b *Builder) lockBase(ctx context.Context, p *profiles.Profile) (fetch.Locked, *base.Manifest, error) {
+	if p.Base == "" {
+		return fetch.Locked{}, nil, report.WithHint(report.Errorf(report.Invalid, "the profile names no base"),
+			"name one with --base, such as oci:DIR, or make one with `bootwright base build -o oci:DIR`")
+	}
+	ref, err := fetch.Parse(p.Base)
+	if err != nil {
+		return fetch.Locked{}, nil, err
+	}
+	locked, err := b.Images.Resolve(ctx, ref, p.Arch)
+	if err != nil {
+		return locked, nil, err
+	}
+	image, err := b.Images.Open(ctx, locked)
+	if err != nil {
+		return locked, nil, err
+	}
+	if image.Config.MediaType != base.ConfigMediaType {
+		return locked, nil, report.WithHint(report.Errorf(report.Invalid, "%s is not a base: its config is %s", locked.Reference, image.Config.MediaType),
+			"`bootwright base build` makes bases")
+	}
+	text, err := blob.ReadAll(image.Config.Blob, 16<<20)
+	if err != nil {
+		return locked, nil, report.Errorf(report.Invalid, "%s: %w", locked.Reference, err)
+	}
+	manifest, err := base.ParseManifest(text)
+	if err != nil {
+		return locked, nil, report.Errorf(report.KindOf(err), "%s: %w", locked.Reference, err)
+	}
+	if manifest.Arch != p.Arch {
+		return locked, nil, report.Errorf(report.Invalid, "%s is for %s, and the profile wants %s", locked.Reference, manifest.Arch, p.Arch)
+	}
+	return locked, manifest, nil
+}
+
+// lockPart is a part of the base, or the file that the profile names instead.
+func (b *Builder) lockPart(ctx context.Context, p *profiles.Profile, m *base.Manifest, title string) (Input, error) {
+	if path := override(p, title); path != "" {
+		e, err := b.Store.Check(ctx, path, "")
+		if err != nil {
+			return Input{}, err
+		}
+		abs, err := filepath.Abs(path)
+		return Input{title, e.Digest, e.Blob.Size(), sourceFile + abs}, err
+	}
+	part, ok := m.Part(title)
+	if !ok {
+		return Input{}, report.WithHint(report.Errorf(report.Invalid, "the base %s %s has no %s, which %s needs", m.Name, m.Version, title, p.Output.Kind),
+			"make the base again with this version's `bootwright base build`")
+	}
+	return Input{title, part.Digest, part.Size, sourceBase}, nil
+}
+
+// override is the file that a profile gives in place of a part, if it does.
+func override(p *profiles.Profile, title string) string {
+	switch title {
+	case base.Kernel:
+		return p.Input.Kernel.Path
+	case base.SystemdStub:
+		return p.Input.SDStub.Path
+	case base.SystemdBoot:
+		return p.Input.SDBoot.Path
+	}
+	return ""
+}
+
+func (b *Builder) lockInit(ctx context.Context, arch string) (Input, error) {
+	init, err := b.Init(arch)
+	if err != nil {
+		return Input{}, err
+	}
+	d, err := blob.Sum(ctx, init)
+	return Input{inputInit, d, init.Size(), sourceBuiltin}, err
+}
+
+// readKernelVersion checks that the kernel is one, for the plan's architecture; a kernel of the profile's own is asked
+// for its version, which the base's manifest cannot know.
+func (b *Builder) readKernelVersion(ctx context.Context, plan *Plan) error {
+	in, ok := plan.Input(base.Kernel)
+	if !ok || in.Source == sourceBase {
+		return nil
+	}
+	image, err := b.openInput(ctx, plan, in, nil)
+	if err != nil {
+		return err
+	}
+	k, err := linux.Read(image)
+	if err != nil {
+		return report.Errorf(report.Invalid, "%s: %w", in.Source, err)
+	}
+	if k.Arch != plan.Arch {
+		return report.Errorf(report.Invalid, "%s is a kernel for %s, and the profile wants %s", in.Source, k.Arch, plan.Arch)
+	}
+	if k.Release != plan.KernelVersion {
+		return report.WithHint(report.Errorf(report.Invalid, "%s is Linux %s, and the modules in the base are for %s", in.Source, k.Release, plan.KernelVersion),
+			"make a base with that kernel, so that kernel and modules fit")
+	}
+	return nil
+}

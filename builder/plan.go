@@ -1,0 +1,172 @@
+// Package builder turns a profile into boot assets, in one direction:
+//
+//	profile  --Lock-->  Plan  --recipe-->  Artifact (Blobs)  -->  a sink
+//
+// Lock is the only step that may use the network: it turns every reference into a digest. Everything after it is a
+// function of the Plan, so the same plan gives the same bytes on any machine.
+package builder
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/initramfs"
+	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/internal/yamldoc"
+	"github.com/bootwright/bootwright/profiles"
+)
+
+// PlanVersion is the schema of a Plan. A plan of another version is refused, never guessed at.
+const PlanVersion = "v1"
+
+// Plan is a resolved profile with every input pinned by digest, an epoch and the recipe's version. Its digest is the key
+// of what is built and the seed of every identifier in it.
+type Plan struct {
+	Plan          string          `json:"plan" yaml:"plan"`     // PlanVersion
+	Kind          string          `json:"kind" yaml:"kind"`     // names the recipe
+	Recipe        int             `json:"recipe" yaml:"recipe"` // its version
+	Encoder       string          `json:"encoder" yaml:"encoder"`
+	Arch          string          `json:"arch" yaml:"arch"`
+	Platform      string          `json:"platform" yaml:"platform"`
+	Version       string          `json:"version" yaml:"version"`
+	Epoch         int64           `json:"epoch" yaml:"epoch"` // seconds since 1970
+	Base          Base            `json:"base" yaml:"base"`
+	KernelVersion string          `json:"kernelVersion" yaml:"kernelVersion"`
+	Cmdline       string          `json:"cmdline" yaml:"cmdline"`
+	Output        profiles.Output `json:"output" yaml:"output"`
+	Inputs        []Input         `json:"inputs" yaml:"inputs"`
+}
+
+// Base names the base image and its manifest.
+type Base struct {
+	Name    string      `json:"name" yaml:"name"`
+	Version string      `json:"version" yaml:"version"`
+	Digest  blob.Digest `json:"digest" yaml:"digest"` // of the image manifest
+	Source  string      `json:"source" yaml:"source"` // a reference that holds it; not part of the plan's digest
+}
+
+// Input is one piece of content that a recipe reads.
+type Input struct {
+	Name   string      `json:"name" yaml:"name"` // what recipes call it: the title of a base's part, or "init"
+	Digest blob.Digest `json:"digest" yaml:"digest"`
+	Size   int64       `json:"size" yaml:"size"`     // bytes
+	Source string      `json:"source" yaml:"source"` // "base", "builtin" or "file:PATH"; not part of the plan's digest
+}
+
+// Digest identifies what the plan builds: the digest of its canonical JSON without the places where inputs were found.
+func (p *Plan) Digest() blob.Digest {
+	q := *p
+	q.Base.Source = ""
+	q.Inputs = make([]Input, len(p.Inputs))
+	for i, in := range p.Inputs {
+		in.Source = ""
+		q.Inputs[i] = in
+	}
+	b, err := json.Marshal(q)
+	if err != nil {
+		panic("builder: a plan is plain data: " + err.Error())
+	}
+	return blob.SumBytes(b)
+}
+
+// ID derives an identifier from the plan and a name: a UUID of version 8 (RFC 9562 section 5.8), different for every name.
+func (p *Plan) ID(name string) [16]byte {
+	sum := sha256.Sum256([]byte(string(p.Digest()) + "\x00" + name))
+	id := [16]byte(sum[:16])
+	id[6] = id[6]&0x0f | 0x80
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+// Time is the epoch: the only time that formats are given.
+func (p *Plan) Time() time.Time { return time.Unix(p.Epoch, 0).UTC() }
+
+// Input is the input called name.
+func (p *Plan) Input(name string) (Input, bool) {
+	for _, in := range p.Inputs {
+		if in.Name == name {
+			return in, true
+		}
+	}
+	return Input{}, false
+}
+
+// check reports why this bootwright cannot build the plan.
+func (p *Plan) check() error {
+	r, err := recipeFor(p.Kind)
+	switch {
+	case err != nil:
+		return err
+	case p.Plan != PlanVersion:
+		return report.Errorf(report.Unsupported, "plan version %q is not %q", p.Plan, PlanVersion)
+	case p.Recipe != r.version:
+		return planFromElsewhere("its recipe for %s is version %d, this bootwright's %d", p.Kind, p.Recipe, r.version)
+	case p.Encoder != initramfs.Encoder:
+		return planFromElsewhere("it compresses with %s, this bootwright with %s", p.Encoder, initramfs.Encoder)
+	}
+	seen := map[string]bool{}
+	for _, in := range p.Inputs {
+		if _, err := blob.ParseDigest(string(in.Digest)); err != nil {
+			return report.Errorf(report.Invalid, "input %s of the plan: %w", in.Name, err)
+		}
+		if seen[in.Name] || in.Size < 0 || path.Base(in.Name) != in.Name {
+			return report.Errorf(report.Invalid, "the plan's input %q is there twice, has a path for a name or a negative size", in.Name)
+		}
+		seen[in.Name] = true
+	}
+	return nil
+}
+
+func planFromElsewhere(format string, args ...any) error {
+	return report.WithHint(report.Errorf(report.Unsupported, "the plan is of another bootwright: "+format, args...),
+		"build it with the bootwright that made it, or make a new plan from its profile")
+}
+
+// Preview is what `bootwright plan` prints: the plan, and what would come of it. LoadPlan reads it back.
+type Preview struct {
+	Plan   `json:",inline" yaml:",inline"`
+	Result Result `json:"result" yaml:"result"`
+}
+
+// Result describes an artifact without building it.
+type Result struct {
+	Digest blob.Digest  `json:"digest" yaml:"digest"` // of the plan
+	Cached []string     `json:"cached" yaml:"cached"` // inputs and pieces that need no work
+	Files  []FileResult `json:"files" yaml:"files"`
+}
+
+// FileResult is one output file and its extent map.
+type FileResult struct {
+	Name    string         `json:"name" yaml:"name"`
+	Size    int64          `json:"size" yaml:"size"` // bytes
+	Extents []ExtentResult `json:"extents" yaml:"extents"`
+}
+
+// ExtentResult is a run of bytes; what is not listed is zero.
+type ExtentResult struct {
+	Offset int64  `json:"offset" yaml:"offset"`
+	Size   int64  `json:"size" yaml:"size"`
+	Name   string `json:"name" yaml:"name"`
+}
+
+// LoadPlan reads a plan, or a Preview, from YAML or JSON. name is what messages call it.
+func LoadPlan(name string, data []byte) (*Plan, error) {
+	var v Preview
+	if err := yamldoc.Decode(name, data, &v); err != nil {
+		return nil, err
+	}
+	if err := v.Plan.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return &v.Plan, nil
+}
+
+// IsPlan reports whether a document is a plan and not a profile: no profile has a field called plan.
+func IsPlan(data []byte) bool {
+	doc, err := yamldoc.Parse("", data, yamldoc.Options{})
+	return err == nil && doc.Has("plan")
+}

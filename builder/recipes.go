@@ -1,0 +1,91 @@
+package builder
+
+import (
+	"github.com/bootwright/bootwright/builder/base"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/internal/report"
+)
+
+// recipe is one output kind: the only place where a decision on the kind is taken.
+type recipe struct {
+	version int      // raised whenever the same plan would give other bytes
+	parts   []string // titles of the base's parts that it reads
+	amd64   []string // the same, on amd64 only
+	init    bool     // whether it holds an initramfs
+	make    func(*kit) ([]File, error)
+}
+
+// recipes is the table of kinds; a new kind is a row here and a recipe_KIND.go beside the others.
+func recipes() map[string]recipe {
+	kernel := []string{base.Kernel}
+	initrd := []string{base.Early, base.Root}
+	uki := slices.Concat(kernel, initrd, []string{base.SystemdStub})
+	grub := []string{base.GRUBElTorito, base.GRUBHybrid}
+	return map[string]recipe{
+		"cmdline":   {version: 1, make: makeCmdline},
+		"initramfs": {version: 1, parts: initrd, init: true, make: makeInitramfs},
+		"iso":       {version: 1, parts: slices.Concat(uki, []string{base.SystemdBoot}), amd64: grub, init: true, make: makeISO},
+		"kernel":    {version: 1, parts: kernel, make: makeKernel},
+		"pxe":       {version: 1, parts: slices.Concat(kernel, initrd), init: true, make: makePXE},
+		"uki":       {version: 1, parts: uki, init: true, make: makeUKIFile},
+	}
+}
+
+// inputInit is the input that is no part of a base.
+const inputInit = "init"
+
+func recipeFor(kind string) (recipe, error) {
+	table := recipes()
+	r, ok := table[kind]
+	if !ok {
+		kinds := slices.Sorted(maps.Keys(table))
+		return r, report.Errorf(report.Unsupported, "unknown output kind %q; this bootwright makes %s", kind, strings.Join(kinds, ", "))
+	}
+	return r, nil
+}
+
+// needs are the titles of the base's parts that the recipe reads for arch.
+func (r recipe) needs(arch string) []string {
+	if arch == "amd64" {
+		return slices.Concat(r.parts, r.amd64)
+	}
+	return slices.Clone(r.parts)
+}
+
+// inputs are all inputs that the recipe reads for arch.
+func (r recipe) inputs(arch string) []string {
+	if r.init {
+		return append(r.needs(arch), inputInit)
+	}
+	return r.needs(arch)
+}
+
+// File is one file of an artifact.
+type File struct {
+	Name      string // without folders
+	MediaType string
+	Blob      blob.Blob
+}
+
+// Artifact is what a plan builds: described, and not written anywhere yet.
+type Artifact struct {
+	Plan  *Plan
+	Files []File // one, except for kinds that are a set, such as pxe
+}
+
+// Preview describes the artifact: sizes and extent maps, which cost no reading.
+func (a *Artifact) Preview(cached []string) Preview {
+	r := Result{Digest: a.Plan.Digest(), Cached: cached}
+	for _, f := range a.Files {
+		fr := FileResult{Name: f.Name, Size: f.Blob.Size()}
+		for _, e := range blob.Map(f.Blob) {
+			fr.Extents = append(fr.Extents, ExtentResult{e.Offset, e.Blob.Size(), strings.TrimPrefix(e.Name, "/")})
+		}
+		r.Files = append(r.Files, fr)
+	}
+	return Preview{Plan: *a.Plan, Result: r}
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"archive/tar"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bootwright/bootwright/builder"
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/internal/progress"
+	"github.com/bootwright/bootwright/internal/report"
+)
+
+type buildOptions struct {
+	requestOptions
+	output string
+	sums   bool
+	json   bool
+}
+
+func newBuildCommand(a *app) *cobra.Command {
+	var opts buildOptions
+	cmd := &cobra.Command{
+		Use:     "build [PROFILE | -]",
+		GroupID: groupMake,
+		Short:   "build an ISO, UKI, network boot set or a part of one",
+		Long: `build makes what a profile asks for: a built-in by name, a file (-f), or standard input (-). Flags change the profile. A
+plan that "bootwright plan" printed is built to the same bytes (-f PLAN).
+
+A build needs no root, no other program and no scratch space. Every file is written beside its place and renamed when
+it is complete.`,
+		Example: `  bootwright build iso --base oci:_out/base -o _out
+  bootwright build iso --base oci:_out/base --extra-kernel-arg console=ttyS1 --extra-kernel-arg -pti -o _out
+  bootwright build -f profile.yaml --sha256sums -o _out
+  bootwright build metal-uki --base oci:_out/base -o - > metal.efi`,
+		Annotations: map[string]string{parseOnly: "needs a base"},
+		Args:        arguments(0, 1, "one PROFILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.setName(args)
+			return runBuild(cmd.Context(), a, opts)
+		},
+	}
+	opts.bind(cmd)
+	cmd.Flags().StringVarP(&opts.output, "output", "o", ".", "folder to write to, or - for standard output (a set of files as tar)")
+	cmd.Flags().BoolVar(&opts.sums, "sha256sums", false, "write SHA256SUMS beside the files")
+	cmd.Flags().BoolVar(&opts.json, "json", false, "print what was written as JSON")
+	return cmd
+}
+
+// written is one file of a build, for people and programs.
+type written struct {
+	Path      string      `json:"path"`
+	Size      int64       `json:"size"` // bytes
+	MediaType string      `json:"mediaType"`
+	SHA256    blob.Digest `json:"digest,omitempty"`
+}
+
+func runBuild(ctx context.Context, a *app, opts buildOptions) error {
+	if opts.output == "-" && (opts.sums || opts.json) {
+		return report.Errorf(report.Invalid, "--sha256sums and --json need a folder to write to, not -o -")
+	}
+	s, err := openSession(a, opts.requestOptions)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	plan, err := s.plan(ctx)
+	if err != nil {
+		return err
+	}
+	artifact, err := s.builder.Build(ctx, plan)
+	if err != nil {
+		return err
+	}
+	if opts.output == "-" {
+		return stream(ctx, a.stdout, artifact)
+	}
+	files, err := writeArtifact(ctx, s.progress, artifact, opts)
+	if err != nil {
+		return err
+	}
+	if opts.json {
+		return printJSON(a.stdout, map[string]any{"plan": plan.Digest(), "files": files})
+	}
+	for _, f := range files {
+		fmt.Fprintf(a.stdout, "%s  %s\n", f.Path, progress.FormatBytes(f.Size))
+	}
+	return nil
+}
+
+func writeArtifact(ctx context.Context, p *progress.Progress, artifact *builder.Artifact, opts buildOptions) ([]written, error) {
+	if err := os.MkdirAll(opts.output, 0o777); err != nil {
+		return nil, err
+	}
+	var files []written
+	var sums strings.Builder
+	for _, f := range artifact.Files {
+		path := filepath.Join(opts.output, f.Name)
+		step := p.Step("write "+path, f.Blob.Size())
+		err := blob.WriteFile(ctx, path, f.Blob, blob.WriteOptions{Progress: step.Add})
+		step.Done(err)
+		if err != nil {
+			return nil, err
+		}
+		w := written{Path: path, Size: f.Blob.Size(), MediaType: f.MediaType}
+		if opts.sums {
+			if w.SHA256, err = blob.Sum(ctx, f.Blob); err != nil {
+				return nil, err
+			}
+			fmt.Fprintf(&sums, "%s  %s\n", w.SHA256.Hex(), f.Name)
+		}
+		files = append(files, w)
+	}
+	if !opts.sums {
+		return files, nil
+	}
+	return files, blob.WriteFile(ctx, filepath.Join(opts.output, "SHA256SUMS"), blob.String(sums.String()), blob.WriteOptions{})
+}
+
+// stream writes the one file of an artifact as it is, several as a tar archive.
+func stream(ctx context.Context, w io.Writer, artifact *builder.Artifact) error {
+	if len(artifact.Files) == 1 {
+		return copyOut(ctx, w, artifact.Files[0].Blob)
+	}
+	t := tar.NewWriter(w)
+	for _, f := range artifact.Files {
+		header := tar.Header{Name: f.Name, Mode: 0o644, Size: f.Blob.Size(), ModTime: artifact.Plan.Time()}
+		if err := t.WriteHeader(&header); err != nil {
+			return err
+		}
+		if err := copyOut(ctx, t, f.Blob); err != nil {
+			return err
+		}
+	}
+	return t.Close()
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v4"
+)
+
+type planOptions struct {
+	requestOptions
+	json bool
+}
+
+func newPlanCommand(a *app) *cobra.Command {
+	var opts planOptions
+	cmd := &cobra.Command{
+		Use:     "plan [PROFILE | -]",
+		GroupID: groupMake,
+		Short:   "print what build would make: every input by digest, sizes and extent maps",
+		Long: `plan prints the plan of a build, and of each output file the size and what lies where in it, without writing the file.
+Saved, it builds the same bytes again with "bootwright build -f PLAN".`,
+		Example: `  bootwright plan iso --base oci:_out/base > iso.plan
+  bootwright plan iso --base oci:_out/base --json | jq .result.files[].size`,
+		Annotations: map[string]string{parseOnly: "needs a base"},
+		Args:        arguments(0, 1, "one PROFILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.setName(args)
+			return runPlan(cmd.Context(), a, opts)
+		},
+	}
+	opts.bind(cmd)
+	cmd.Flags().BoolVar(&opts.json, "json", false, "print JSON")
+	return cmd
+}
+
+func runPlan(ctx context.Context, a *app, opts planOptions) error {
+	s, err := openSession(a, opts.requestOptions)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	plan, err := s.plan(ctx)
+	if err != nil {
+		return err
+	}
+	cached := s.builder.Cached(ctx, plan)
+	artifact, err := s.builder.Build(ctx, plan)
+	if err != nil {
+		return err
+	}
+	preview := artifact.Preview(cached)
+	if opts.json {
+		return printJSON(a.stdout, preview)
+	}
+	out, err := yaml.Marshal(preview)
+	if err != nil {
+		return err
+	}
+	_, err = a.stdout.Write(out)
+	return err
+}

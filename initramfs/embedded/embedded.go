@@ -1,0 +1,25 @@
+// Package embedded carries the init of every architecture inside the bootwright binary, so that building an asset needs
+// no compiler. `make build` compiles cmd/init and leaves the binaries in this folder before it compiles bootwright.
+package embedded
+
+import (
+	"embed"
+	"errors"
+	"io/fs"
+
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/internal/report"
+)
+
+//go:embed *
+var files embed.FS
+
+// Init is the static init for arch ("amd64" or "arm64"), as an ELF file.
+func Init(arch string) (blob.Blob, error) {
+	b, err := files.ReadFile("init-" + arch)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, report.WithHint(report.Errorf(report.Unsupported, "this bootwright was built without its init for %s", arch),
+			"build it with `make build`, which compiles the init first")
+	}
+	return blob.Bytes(b), err
+}
