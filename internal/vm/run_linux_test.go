@@ -78,9 +78,9 @@ func TestRunEnds(t *testing.T) {
 		want         string // in the error; "" for success
 	}{
 		{"by itself", "echo bye", Options{}, 0, ""},
-		{"before it said anything", "echo bye", Options{Until: ready}, report.Unavailable, `stopped before it said "ready"`},
-		{"too late", "exec sleep 1000", Options{Until: ready, Timeout: 50 * time.Millisecond}, report.Unavailable, `did not say "ready" within 50ms`},
-		{"never", "exec sleep 1000", Options{Timeout: 50 * time.Millisecond}, report.Unavailable, "still running after 50ms"},
+		{"before it said anything", "echo bye", Options{Until: ready}, report.Negative, `stopped before it said "ready"`},
+		{"too late", "exec sleep 1000", Options{Until: ready, Timeout: 50 * time.Millisecond}, report.Negative, `did not say "ready" within 50ms`},
+		{"never", "exec sleep 1000", Options{Timeout: 50 * time.Millisecond}, report.Canceled, "still running after 50ms"},
 		{"badly", "echo no such device >&2; exit 3", Options{}, report.Unavailable, "exit status 3: no such device"},
 		{"badly before it said anything", "exit 3", Options{Until: ready}, report.Unavailable, "exit status 3"},
 		{"with nobody to read", "echo hello; exec sleep 1000", Options{Serial: fullDisk{}}, report.Internal, "disk full"},

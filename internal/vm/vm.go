@@ -84,8 +84,8 @@ var (
 // a kernel panic with panic=-1 looks the same, so only Until can tell success.
 //
 // Errors are NotFound for a missing file, QEMU or firmware (with the package to install as hint), Invalid or
-// Unsupported for options that make no machine, Unavailable for a machine that did not do what Until or Timeout asked,
-// and Canceled when ctx ended.
+// Unsupported for options that make no machine, Negative when Until did not match, Unavailable when QEMU failed, and
+// Canceled when ctx or, without Until, Timeout ended the run.
 func Run(ctx context.Context, o Options) (Result, error) {
 	dir, err := os.MkdirTemp("", "bootwright-vm-")
 	if err != nil {
@@ -163,9 +163,9 @@ func verdict(ctx, run context.Context, o Options, err error, complaints string) 
 	case ctx.Err() != nil:
 		return report.Errorf(report.Canceled, "the machine was stopped: %w", context.Cause(ctx))
 	case context.Cause(run) == errTimeout && o.Until != nil:
-		return report.Errorf(report.Unavailable, "the machine did not say %q within %s", o.Until, o.Timeout)
+		return report.Errorf(report.Negative, "the machine did not say %q within %s", o.Until, o.Timeout)
 	case context.Cause(run) == errTimeout:
-		return report.Errorf(report.Unavailable, "the machine was still running after %s", o.Timeout)
+		return report.Errorf(report.Canceled, "the machine was still running after %s", o.Timeout)
 	case errors.Is(context.Cause(run), errSerial):
 		return context.Cause(run)
 	case err != nil && complaints != "":
@@ -173,7 +173,7 @@ func verdict(ctx, run context.Context, o Options, err error, complaints string) 
 	case err != nil:
 		return report.Errorf(report.Unavailable, "QEMU failed: %w", err)
 	case o.Until != nil:
-		return report.Errorf(report.Unavailable, "the machine stopped before it said %q", o.Until)
+		return report.Errorf(report.Negative, "the machine stopped before it said %q", o.Until)
 	}
 	return nil
 }

@@ -15,13 +15,8 @@ import (
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/vm"
+	"github.com/bootwright/bootwright/machine/bootreport"
 )
-
-// Ready is what the init says when a machine is up.
-const Ready = "bootwright: machine is ready"
-
-// reportPrefix begins the line that holds a machine's boot report.
-const reportPrefix = "bootwright-report: "
 
 // Need skips the test where machines are not booted.
 func Need(t testing.TB) {
@@ -32,13 +27,13 @@ func Need(t testing.TB) {
 }
 
 // Boot boots a machine and returns its console. The test fails, with the end of the console, unless the machine says
-// o.Until, which is Ready when nil, within o.Timeout, which is four minutes when zero: boots take seconds, but tests
-// run on busy computers too.
+// o.Until, which is bootreport.Ready when nil, within o.Timeout, which is four minutes when zero: boots take seconds, but
+// tests run on busy computers too.
 func Boot(t testing.TB, o vm.Options) string {
 	t.Helper()
 	Need(t)
 	if o.Until == nil {
-		o.Until = regexp.MustCompile(regexp.QuoteMeta(Ready))
+		o.Until = regexp.MustCompile(regexp.QuoteMeta(bootreport.Ready))
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 4 * time.Minute
@@ -54,17 +49,17 @@ func Boot(t testing.TB, o vm.Options) string {
 	return console.String()
 }
 
-// Report is the boot report in a console, decoded into v; the test fails unless there is exactly one.
-func Report(t testing.TB, console string, v any) {
+// Report is the boot report in a console. The test fails unless there is exactly one, on a line that did not break.
+func Report(t testing.TB, console string) *bootreport.Report {
 	t.Helper()
-	if n := strings.Count(console, reportPrefix); n != 1 {
+	if n := strings.Count(console, bootreport.Prefix); n != 1 {
 		t.Fatalf("%d boot reports on the console, want 1:\n%s", n, console)
 	}
-	_, line, _ := strings.Cut(console, reportPrefix)
-	line, _, _ = strings.Cut(line, "\n")
-	if err := json.Unmarshal([]byte(line), v); err != nil {
-		t.Fatalf("boot report %s: %v", line, err)
+	r, err := bootreport.Find([]byte(console))
+	if err != nil {
+		t.Fatalf("%v:\n%s", err, console)
 	}
+	return r
 }
 
 // BasePart is the path of a part, such as "vmlinuz", of the base for tests: the OCI layout that BOOTWRIGHT_TEST_BASE
