@@ -81,17 +81,13 @@ func (b *Builder) lockBase(ctx context.Context, p *profiles.Profile) (fetch.Lock
 	if err != nil {
 		return locked, nil, err
 	}
-	if image.Config.MediaType != base.ConfigMediaType {
-		return locked, nil, report.WithHint(report.Errorf(report.Invalid, "%s is not a base: its config is %s", locked.Reference, image.Config.MediaType),
-			"`bootwright base build` makes bases")
-	}
 	text, err := blob.ReadAll(image.Config.Blob, 16<<20)
 	if err != nil {
 		return locked, nil, report.Errorf(report.Invalid, "%s: %w", locked.Reference, err)
 	}
 	manifest, err := base.ParseManifest(text)
 	if err != nil {
-		return locked, nil, report.Errorf(report.KindOf(err), "%s: %w", locked.Reference, err)
+		return locked, nil, report.Errorf(report.KindOf(err), "%s is not a base: %w", locked.Reference, err)
 	}
 	if manifest.Arch != p.Arch {
 		return locked, nil, report.Errorf(report.Invalid, "%s is for %s, and the profile wants %s", locked.Reference, manifest.Arch, p.Arch)

@@ -72,7 +72,7 @@ func Compose(ctx context.Context, p Parts, spool Spooler) (*blob.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return concat(blob.Part("early", early), blob.Part("init", init), blob.Part("root", root), blob.Part("release", release)), nil
+	return concat(piece{"early", early, 0}, piece{"init", init, 0}, piece{"root", root, contentAt(root, p.Root.Blob)}, piece{"release", release, 0}), nil
 }
 
 // initArchive is the compressed archive of /init, kept by the digest of the executable.
@@ -109,13 +109,32 @@ func compressed(ctx context.Context, spool Spooler, name string, d blob.Digest, 
 // level costs a second for a new init or base and nothing afterwards; higher ones save a hundredth of the image.
 const level = 9
 
-func concat(parts ...blob.Extent) *blob.Image {
+// piece is an archive of the initramfs. content, if not 0, is the offset in it of what should lie on a page of its own, so
+// that a file system can share those blocks between the base and the image.
+type piece struct {
+	name    string
+	archive blob.Blob
+	content int64
+}
+
+// contentAt is where content lies in an archive of it alone; an empty content lies nowhere in particular.
+func contentAt(archive, content blob.Blob) int64 {
+	at, _ := blob.Locate(archive, content)
+	return at
+}
+
+const page = 4096
+
+func concat(pieces ...piece) *blob.Image {
 	var out []blob.Extent
 	var size int64
-	for _, p := range parts {
-		pad := blob.Padding(size, 4)
-		out = append(out, pad, p)
-		size += pad.Blob.Size() + p.Blob.Size()
+	for _, p := range pieces {
+		start := blob.Align(size, 4)
+		if p.content > 0 {
+			start = blob.Align(size+p.content, page) - p.content
+		}
+		out = append(out, blob.Part("padding", blob.Zeros(start-size)), blob.Part(p.name, p.archive))
+		size = start + p.archive.Size()
 	}
 	return blob.Concat(append(out, blob.Padding(size, 4))...)
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/pe/petest"
 	"github.com/bootwright/bootwright/internal/oracle"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -127,7 +128,7 @@ func same(t testing.TB, a, b blob.Blob) bool {
 func TestShares(t *testing.T) {
 	t.Parallel()
 	s := ukiSections()
-	im := format(t, blob.Bytes(syntheticStub()), s)
+	im := format(t, blob.Bytes(petest.Stub()), s)
 	for _, i := range []int{3, 4} {
 		off, ok := blob.Locate(im, s[i].Content)
 		if !ok || off%4096 != 0 {
@@ -168,7 +169,7 @@ func TestFormatKeepsVirtualSizeOfPaddedSection(t *testing.T) {
 func TestFormatAlign(t *testing.T) {
 	t.Parallel()
 	for align, want := range map[int64]int64{512: 0xc00, 65536: 65536, 2: 0xc00} {
-		im, err := Format(blob.Bytes(syntheticStub()), ukiSections(), Options{Align: align})
+		im, err := Format(blob.Bytes(petest.Stub()), ukiSections(), Options{Align: align})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +181,7 @@ func TestFormatAlign(t *testing.T) {
 
 func TestFormatRefuses(t *testing.T) {
 	t.Parallel()
-	stub, one := syntheticStub(), []Section{{".linux", blob.String("kernel")}}
+	stub, one := petest.Stub(), []Section{{".linux", blob.String("kernel")}}
 	many := make([]Section, 16)
 	for i := range many {
 		many[i] = Section{fmt.Sprintf(".s%d", i), blob.String("x")}
@@ -337,7 +338,7 @@ func keyPair(t *testing.T) (key, cert string) {
 
 func TestJudgedByReadpe(t *testing.T) {
 	t.Parallel()
-	path := oracle.File(t, format(t, blob.Bytes(syntheticStub()), ukiSections()))
+	path := oracle.File(t, format(t, blob.Bytes(petest.Stub()), ukiSections()))
 	out := oracle.Run(t, "readpe", "--all", path)
 	for _, want := range []string{".osrel", ".cmdlin", ".uname", ".initrd", ".linux", "IMAGE_SUBSYSTEM_EFI_APPLICATION"} { // readpe cuts names at 7
 		if !strings.Contains(out, want) {
@@ -347,14 +348,14 @@ func TestJudgedByReadpe(t *testing.T) {
 }
 
 func BenchmarkFormat(b *testing.B) {
-	stub, sections := blob.Bytes(syntheticStub()), ukiSections()
+	stub, sections := blob.Bytes(petest.Stub()), ukiSections()
 	for b.Loop() {
 		format(b, stub, sections)
 	}
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add(syntheticStub())
+	f.Add(petest.Stub())
 	f.Add(change(0x98, 0x10b, 2))
 	f.Add(change(0x188+8, 0, 4))
 	f.Fuzz(func(t *testing.T, p []byte) {
@@ -372,7 +373,7 @@ func FuzzRead(f *testing.F) {
 
 // FuzzFormat adds sections to any stub: what Format accepts, Read reads back.
 func FuzzFormat(f *testing.F) {
-	f.Add(syntheticStub(), "kernel", ".linux", int64(0))
+	f.Add(petest.Stub(), "kernel", ".linux", int64(0))
 	f.Add(change(0x98+36, 0x1000, 4), "kernel", ".linux", int64(512))
 	f.Fuzz(func(t *testing.T, stub []byte, content, name string, align int64) {
 		sections := []Section{{name, blob.String(content)}, {".last", blob.String("x" + content)}}
