@@ -66,8 +66,8 @@ func unpack(t *testing.T, b blob.Blob) map[string]string {
 		}
 		rest := blob.Slice(b, off, b.Size()-off)
 		switch {
-		case magic == [4]byte{}:
-			off += 4
+		case magic[0] == 0:
+			off++
 		case string(magic[:]) == zstd.Magic:
 			end, err := zstd.End(rest)
 			if err != nil {
