@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/cmdline"
 )
 
 // Platforms are the values of talos.platform.
@@ -21,9 +22,9 @@ func Platforms() []string {
 
 // baseArgs are the kernel arguments before any customization. docs/profiles.md says why each is there.
 func baseArgs(arch, platform, kind string) []string {
-	args := append([]string{"talos.platform=" + platform}, platformArgs(arch, platform)...)
+	args := append([]string{cmdline.Platform + "=" + platform}, platformArgs(arch, platform)...)
 	if kind == "iso" {
-		args = append(args, "talos.halt_if_installed=1")
+		args = append(args, cmdline.HaltIfInstalled+"=1")
 	}
 	args = append(args, "init_on_alloc=1", "slab_nomerge")
 	if arch == "amd64" {
@@ -49,7 +50,7 @@ func platformArgs(arch, platform string) []string {
 		}
 		return []string{"console=" + serial + ",115200n8"}
 	case "vmware":
-		return append([]string{"talos.config=guestinfo"}, append(consoles, "net.ifnames=0")...)
+		return append([]string{cmdline.Config + "=guestinfo"}, append(consoles, "net.ifnames=0")...)
 	}
 	return consoles
 }
@@ -62,15 +63,15 @@ const maxCmdline = 2047
 // value; console and talos.platform replace those before them; any other argument is appended. A value with spaces is
 // quoted as the kernel wants it. The error is Invalid.
 func (p *Profile) Cmdline() (string, error) {
-	args := baseArgs(p.Arch, p.Platform, p.Output.Kind)
+	words := baseArgs(p.Arch, p.Platform, p.Output.Kind)
 	if meta := encodeMeta(p.Customization.MetaContents); meta != "" {
-		args = append(args, "talos.environment=INSTALLER_META_BASE64="+meta)
+		words = append(words, cmdline.Environment+"=INSTALLER_META_BASE64="+meta)
 	}
-	args, err := customize(args, p.Customization.ExtraKernelArgs)
+	args, err := customize(cmdline.Parse(strings.Join(words, " ")), p.Customization.ExtraKernelArgs)
 	if err != nil {
-		return "", err
+		return "", report.Errorf(report.Invalid, "%w", err)
 	}
-	line := strings.Join(args, " ")
+	line := args.String()
 	if n := len(line); n > maxCmdline {
 		return "", report.Errorf(report.Invalid, "the kernel command line has %d bytes, and the kernel cuts off what is beyond %d", n, maxCmdline)
 	}
@@ -78,37 +79,34 @@ func (p *Profile) Cmdline() (string, error) {
 }
 
 // customize applies extra to args.
-func customize(args, extra []string) ([]string, error) {
+func customize(args cmdline.Args, extra []string) (cmdline.Args, error) {
 	replaced := map[string]bool{}
-	for _, e := range extra {
-		negated := strings.TrimPrefix(e, "-")
-		a, err := parseKernelArg(negated)
+	for _, word := range extra {
+		negated := strings.TrimPrefix(word, "-")
+		arg, err := parseKernelArg(negated)
 		if err != nil {
 			return nil, err
 		}
-		if negated != e {
-			args = slices.DeleteFunc(args, func(arg string) bool {
-				return arg == a.String() || !a.valued && nameOf(arg) == a.name
-			})
+		if negated != word {
+			args = remove(args, arg)
 			continue
 		}
-		if (a.name == "console" || a.name == "talos.platform") && !replaced[a.name] {
-			args = slices.DeleteFunc(args, func(arg string) bool { return nameOf(arg) == a.name })
-			replaced[a.name] = true
+		if (arg.Key == "console" || arg.Key == cmdline.Platform) && !replaced[arg.Key] {
+			args = remove(args, cmdline.Arg{Key: arg.Key})
+			replaced[arg.Key] = true
 		}
-		args = append(args, a.String())
+		args = append(args, arg)
 	}
 	return args, nil
 }
 
-// kernelArg is one argument: name, or name=value.
-type kernelArg struct {
-	name, value string
-	valued      bool
+// remove takes away every argument that is arg or, where arg has no value, has its name.
+func remove(args cmdline.Args, arg cmdline.Arg) cmdline.Args {
+	return slices.DeleteFunc(args, func(a cmdline.Arg) bool { return a == arg || !arg.HasValue && a.Key == arg.Key })
 }
 
 // parseKernelArg reads name, name=value or name="value with spaces"; the quotes may be left out.
-func parseKernelArg(s string) (kernelArg, error) {
+func parseKernelArg(s string) (cmdline.Arg, error) {
 	name, value, valued := strings.Cut(s, "=")
 	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
 		value = value[1 : len(value)-1]
@@ -116,29 +114,14 @@ func parseKernelArg(s string) (kernelArg, error) {
 	bad := func(r rune) bool { return r < ' ' || r > '~' || r == '"' }
 	switch {
 	case name == "" || name[0] == '-':
-		return kernelArg{}, fmt.Errorf("%.100q names no kernel argument", s)
+		return cmdline.Arg{}, fmt.Errorf("%.100q names no kernel argument", s)
 	case strings.ContainsRune(name, ' '):
-		return kernelArg{}, report.WithHint(fmt.Errorf("%.100q has a space in its name", s), "give each argument as an item of its own")
+		return cmdline.Arg{}, report.WithHint(fmt.Errorf("%.100q has a space in its name", s), "give each argument as an item of its own")
 	case strings.ContainsFunc(name+value, bad):
-		return kernelArg{}, report.WithHint(fmt.Errorf("%.100q cannot stand on a kernel command line", s),
+		return cmdline.Arg{}, report.WithHint(fmt.Errorf("%.100q cannot stand on a kernel command line", s),
 			"printable ASCII only; quotes only around a value")
 	}
-	return kernelArg{name, value, valued}, nil
-}
-
-func (a kernelArg) String() string {
-	switch {
-	case !a.valued:
-		return a.name
-	case strings.Contains(a.value, " "):
-		return a.name + `="` + a.value + `"`
-	}
-	return a.name + "=" + a.value
-}
-
-func nameOf(arg string) string {
-	name, _, _ := strings.Cut(arg, "=")
-	return name
+	return cmdline.Arg{Key: name, Value: value, HasValue: valued}, nil
 }
 
 // encodeMeta is the form that META entries take on a kernel command line: "0xKEY=VALUE" joined by semicolons, gzipped

@@ -5,10 +5,12 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/cmdline"
 )
 
 func TestCustomize(t *testing.T) {
@@ -31,9 +33,9 @@ func TestCustomize(t *testing.T) {
 		{"a=1 a=2 -a=1", base + " a=2"},
 		{"pti=off", base + " pti=off"},
 	} {
-		got, err := customize(strings.Fields(base), strings.Fields(c.extra))
-		if err != nil || strings.Join(got, " ") != c.want {
-			t.Errorf("%s: got %s, %v\nwant %s", c.extra, strings.Join(got, " "), err, c.want)
+		got, err := customize(cmdline.Parse(base), strings.Fields(c.extra))
+		if err != nil || got.String() != c.want {
+			t.Errorf("%s: got %s, %v\nwant %s", c.extra, got, err, c.want)
 		}
 	}
 }
@@ -78,8 +80,11 @@ func FuzzKernelArg(f *testing.F) {
 			return
 		}
 		name, value, rest := kernelNextArg(a.String() + " next")
-		if name != a.name || value != a.value || rest != "next" {
+		if name != a.Key || value != a.Value || rest != "next" {
 			t.Errorf("%q is written as %q, which the kernel reads as %q = %q, then %q", s, a, name, value, rest)
+		}
+		if node := cmdline.Parse(a.String()); !slices.Equal(node, cmdline.Args{a}) {
+			t.Errorf("%q is written as %q, which a machine reads as %+v", s, a, node)
 		}
 	})
 }

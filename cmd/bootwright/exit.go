@@ -2,17 +2,20 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/bootwright/bootwright/internal/progress"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
@@ -80,6 +83,8 @@ func kindOf(err error) report.Kind {
 		return report.Canceled
 	case errors.Is(err, fs.ErrNotExist):
 		return report.NotFound
+	case errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR):
+		return report.Invalid
 	case errors.As(err, &path), errors.As(err, &link), errors.As(err, &call):
 		return report.Unavailable
 	}
@@ -126,22 +131,33 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	return err
 }
 
-// printError prints findings as they are, any other error as "error: ..." and "hint: ..." lines; nothing for nil.
-func printError(w io.Writer, err error) {
+// printError prints findings as they are and any other error as "error: ..." and "hint: ..." lines, or, with --progress
+// json, either as one object; nothing for nil.
+func (a *app) printError(err error) {
 	if err == nil {
 		return
 	}
+	hint := report.HintOf(err)
+	if progress.Mode(a.progressMode) == progress.JSON {
+		json.NewEncoder(a.stderr).Encode(struct { // text, and nobody is left to tell of an error
+			Event   string `json:"event"`
+			Kind    string `json:"kind"`
+			Message string `json:"message"`
+			Hint    string `json:"hint,omitempty"`
+		}{"error", kindOf(err).String(), err.Error(), hint})
+		return
+	}
 	if findings, ok := errors.AsType[report.Findings](err); ok {
-		fmt.Fprintln(w, findings)
+		fmt.Fprintln(a.stderr, findings)
 		return
 	}
 	bold, red, plain := "", "", ""
-	if colored(w) {
+	if colored(a.stderr) {
 		bold, red, plain = "\x1b[1m", "\x1b[1;31m", "\x1b[0m"
 	}
-	fmt.Fprintf(w, "%serror:%s %v\n", red, plain, err)
-	if hint := report.HintOf(err); hint != "" {
-		fmt.Fprintf(w, "%shint:%s %s\n", bold, plain, hint)
+	fmt.Fprintf(a.stderr, "%serror:%s %v\n", red, plain, err)
+	if hint != "" {
+		fmt.Fprintf(a.stderr, "%shint:%s %s\n", bold, plain, hint)
 	}
 }
 

@@ -75,7 +75,7 @@ func (o *profileOptions) read(ctx context.Context, a *app) (name string, data []
 	}
 	data, err = readAll(ctx, io.LimitReader(in, maxProfile+1))
 	if err != nil {
-		return "", nil, report.Errorf(report.Invalid, "%w", err) // a folder, mostly
+		return "", nil, err
 	}
 	if len(data) > maxProfile {
 		return "", nil, report.Errorf(report.Invalid, "%s: more than the %d bytes that a profile or plan may have", file, maxProfile)

@@ -39,7 +39,7 @@ func run(ctx context.Context, a *app, args []string) int {
 	if err != nil && ctx.Err() != nil {
 		err = errInterrupted(ctx)
 	}
-	printError(a.stderr, err)
+	a.printError(err)
 	return exitCode(err)
 }
 
@@ -87,6 +87,7 @@ loaders; out come an ISO, a UKI, a network boot set or a part of one.`,
 	return parent(root,
 		newBuildCommand(a),
 		newPlanCommand(a),
+		newBaseCommand(a),
 		newInspectCommand(a),
 		newDiffCommand(a),
 		newCatCommand(a),
