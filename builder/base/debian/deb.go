@@ -1,12 +1,10 @@
 package debian
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -16,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/tar"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -43,7 +42,7 @@ func Unpack(ctx context.Context, p Package, path, spool string) (*Files, error) 
 		return nil, err
 	}
 	f := &Files{Package: p, Tree: &tree.Tree{}, data: data}
-	if err := f.read(ctx); err != nil {
+	if err := f.read(); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("package %s: %w", p.Name, err)
 	}
@@ -69,86 +68,40 @@ func decompress(ctx context.Context, path, name string) error {
 	return out.Close()
 }
 
-// read adds the members of the tar archive to the Tree.
-func (f *Files) read(ctx context.Context) error {
-	r := blob.Reader(f.data)
-	members := tar.NewReader(r)
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		h, err := members.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return report.Errorf(report.Invalid, "data archive: %w", err)
-		}
-		at, err := r.Seek(0, io.SeekCurrent) // the tar reader takes whole headers and nothing more
-		if err != nil {
-			return err
-		}
-		if err := f.add(h, at); err != nil {
-			return report.Errorf(report.Invalid, "member %q: %w", h.Name, err)
-		}
-	}
-}
-
-// add puts the member with header h, whose content is at the given offset, into the Tree.
-func (f *Files) add(h *tar.Header, at int64) error {
-	name, err := memberPath(h.Name)
+// read puts the files of the tar archive into the Tree.
+func (f *Files) read() error {
+	members, err := tar.ReadBlob(f.data, tar.ReadOptions{})
 	if err != nil {
 		return err
 	}
-	if h.ModTime.After(f.Newest) {
-		f.Newest = h.ModTime
-	}
-	n := tree.Node{Path: merged(name), Mode: h.FileInfo().Mode(), UID: uint32(h.Uid), GID: uint32(h.Gid), ModTime: h.ModTime}
-	switch h.Typeflag {
-	case tar.TypeDir:
-		if f.Tree.Get(n.Path) != nil {
-			return nil // the root, or a folder that merging has made already
+	for _, n := range members.Nodes() {
+		if n.ModTime.After(f.Newest) {
+			f.Newest = n.ModTime
 		}
-	case tar.TypeReg:
-		if h.Size > f.data.Size()-at {
-			return fmt.Errorf("%d bytes at offset %d, behind the archive's end at %d", h.Size, at, f.data.Size())
+		if err := f.add(*n); err != nil {
+			return report.Errorf(report.Invalid, "member %s: %w", n.Path, err)
 		}
-		n.Content = blob.Slice(f.data, at, h.Size)
-	case tar.TypeSymlink:
-		n.Mode = fs.ModeSymlink | 0o777
-		n.Link, err = mergedLink(name, h.Linkname)
-	case tar.TypeLink:
-		err = f.hardLink(&n, h.Linkname)
-	default:
-		err = fmt.Errorf("a member of type %q has no place in a package", h.Typeflag)
 	}
-	if err != nil {
-		return err
-	}
-	return f.Tree.Add(n)
-}
-
-// hardLink gives n the content of an earlier member.
-func (f *Files) hardLink(n *tree.Node, to string) error {
-	target, err := memberPath(to)
-	if err != nil {
-		return fmt.Errorf("link: %w", err)
-	}
-	t := f.Tree.Get(merged(target))
-	if t == nil || !t.Mode.IsRegular() {
-		return fmt.Errorf("link to %s, which is no earlier file", to)
-	}
-	n.Mode, n.Content = t.Mode, t.Content
 	return nil
 }
 
-// memberPath is the name of a tar member as a path in a Tree.
-func memberPath(name string) (string, error) {
-	p := strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/")
-	if name == "./" || name == "." {
-		p = "."
+func (f *Files) add(n tree.Node) (err error) {
+	switch at := merged(n.Path); n.Mode.Type() {
+	case fs.ModeDir:
+		if f.Tree.Get(at) != nil {
+			return nil // the root, or a folder that merging has made already
+		}
+	case fs.ModeSymlink:
+		n.Link, err = mergedLink(n.Path, n.Link)
+	case 0:
+	default:
+		err = fmt.Errorf("a file of type %v has no place in a package", n.Mode.Type())
 	}
-	return p, tree.CheckPath(p)
+	if err != nil {
+		return err
+	}
+	n.Path = merged(n.Path)
+	return f.Tree.Add(n)
 }
 
 // merged is where the file at p lies on a system with merged /usr.

@@ -1,0 +1,367 @@
+package base
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bootwright/bootwright/builder/base/debian"
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/tree"
+	"github.com/bootwright/bootwright/internal/progress"
+	"github.com/bootwright/bootwright/internal/report"
+)
+
+// BuildOptions say which base to make. The zero value makes a generic one for the architecture of the machine, from the
+// machine's Debian sources.
+type BuildOptions struct {
+	Arch             string   // amd64 or arm64, whatever the machine is
+	Flavour          string   // see Flavours
+	Cache            string   // folder that keeps downloaded packages; default: bootwright/apt in the user's cache directory
+	Work             string   // folder for a temporary folder of some 700 MB; default: Cache, because programs must run from there
+	FirmwarePackages []string // packages of firmware to look into besides firmware-linux-free
+	Sources          string   // sources.list(5) file to use instead of the machine's
+	Offline          bool     // use the packages of an earlier build and ask no mirror
+	Progress         *progress.Progress
+}
+
+// Base is a base that was made and not yet stored. Its parts lie in a temporary folder until Close.
+type Base struct {
+	Manifest Manifest
+	parts    map[string]blob.Blob
+	closers  []func() error
+}
+
+// Flavours are the kernels to choose from, the default first: generic for any machine, cloud for virtual ones.
+func Flavours() []string { return []string{"generic", "cloud"} }
+
+// kernelMeta is the package that depends on the current kernel.
+func kernelMeta(flavour, arch string) string {
+	if flavour == "generic" {
+		return "linux-image-" + arch
+	}
+	return "linux-image-" + flavour + "-" + arch
+}
+
+// Arches are the architectures that a base can be made for.
+func Arches() []string { return []string{"amd64", "arm64"} }
+
+// withDefaults fills in what is left out and refuses what is not known.
+func (o BuildOptions) withDefaults() (BuildOptions, error) {
+	if o.Arch == "" {
+		o.Arch = runtime.GOARCH
+	}
+	if o.Flavour == "" {
+		o.Flavour = Flavours()[0]
+	}
+	switch {
+	case !slices.Contains(Arches(), o.Arch):
+		return o, report.Errorf(report.Unsupported, "no base can be made for the architecture %q; there are %s", o.Arch, strings.Join(Arches(), " and "))
+	case !slices.Contains(Flavours(), o.Flavour):
+		return o, report.Errorf(report.Unsupported, "unknown flavour %q; there are %s", o.Flavour, strings.Join(Flavours(), " and "))
+	case !slices.Contains(Arches(), runtime.GOARCH):
+		return o, report.Errorf(report.Unsupported, "a base cannot be made on a machine of architecture %s", runtime.GOARCH)
+	}
+	if o.Cache == "" {
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			return o, report.WithHint(report.Errorf(report.NotFound, "package cache: %w", err), "set HOME or XDG_CACHE_HOME")
+		}
+		o.Cache = filepath.Join(dir, "bootwright", "apt")
+	}
+	if o.Work == "" {
+		o.Work = o.Cache
+	}
+	for _, p := range []*string{&o.Cache, &o.Work, &o.Sources} {
+		if *p != "" {
+			abs, err := filepath.Abs(*p)
+			if err != nil {
+				return o, err
+			}
+			*p = abs
+		}
+	}
+	return o, nil
+}
+
+// Build makes a base. The caller closes it.
+func Build(ctx context.Context, o BuildOptions) (_ *Base, err error) {
+	if o, err = o.withDefaults(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.Work, 0o755); err != nil {
+		return nil, fmt.Errorf("working folder: %w", err)
+	}
+	work, err := os.MkdirTemp(o.Work, "build-")
+	if err != nil {
+		return nil, fmt.Errorf("working folder: %w", err)
+	}
+	b := &Base{Manifest: Manifest{SchemaVersion: SchemaVersion, Arch: o.Arch, Flavour: o.Flavour}}
+	b.closers = append(b.closers, func() error { return os.RemoveAll(work) })
+	defer func() {
+		if err != nil {
+			b.Close()
+		}
+	}()
+	m := &maker{BuildOptions: o, work: work, base: b}
+	if err = m.fetch(ctx); err != nil {
+		return nil, err
+	}
+	if err = m.make(ctx); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Close removes the temporary files of the base.
+func (b *Base) Close() error {
+	var errs []error
+	for _, c := range slices.Backward(b.closers) {
+		errs = append(errs, c())
+	}
+	b.closers = nil
+	return errors.Join(errs...)
+}
+
+// Part is the content of the part called title, or nil.
+func (b *Base) Part(title string) blob.Blob { return b.parts[title] }
+
+// maker is the work of one Build.
+type maker struct {
+	BuildOptions
+	work   string
+	base   *Base
+	target *pool // packages of the base
+	host   *pool // packages of the tools
+	kernel string
+}
+
+// fetch downloads and unpacks all packages.
+func (m *maker) fetch(ctx context.Context) error {
+	a, err := m.archive(ctx, m.Arch)
+	if err != nil {
+		return err
+	}
+	defer func() { a.Close() }()
+	packages, paths, err := m.fetchTarget(ctx, a)
+	if err != nil {
+		return err
+	}
+	if runtime.GOARCH != m.Arch {
+		a.Close()
+		if a, err = m.archive(ctx, runtime.GOARCH); err != nil {
+			return err
+		}
+	}
+	tools, toolPaths, err := m.fetchTools(ctx, a)
+	if err != nil {
+		return err
+	}
+	step := m.Progress.Step("unpack packages", 0)
+	if m.target, err = m.unpack(ctx, m.Arch, packages, paths); err == nil {
+		m.host, err = m.unpack(ctx, "tools", tools, toolPaths)
+	}
+	step.Done(err)
+	return err
+}
+
+func (m *maker) unpack(ctx context.Context, name string, packages []debian.Package, paths []string) (*pool, error) {
+	spool := filepath.Join(m.work, "packages-"+name)
+	if err := os.Mkdir(spool, 0o755); err != nil {
+		return nil, err
+	}
+	p, err := newPool(ctx, packages, paths, spool)
+	if err == nil {
+		m.base.closers = append(m.base.closers, p.close)
+	}
+	return p, err
+}
+
+func (m *maker) archive(ctx context.Context, arch string) (*debian.Archive, error) {
+	return debian.Open(ctx, debian.Options{Arch: arch, Cache: m.Cache, Sources: m.Sources, Offline: m.Offline, Progress: m.Progress})
+}
+
+// fetchTarget downloads the packages of the base's architecture.
+func (m *maker) fetchTarget(ctx context.Context, a *debian.Archive) ([]debian.Package, []string, error) {
+	meta := kernelMeta(m.Flavour, m.Arch)
+	found, err := a.Find(ctx, meta)
+	if err != nil {
+		return nil, nil, err
+	}
+	i := slices.IndexFunc(found[0].Depends, func(d string) bool { return strings.HasPrefix(d, "linux-image-") })
+	if i < 0 {
+		return nil, nil, report.Errorf(report.Invalid, "package %s %s depends on no kernel", meta, found[0].Version)
+	}
+	m.kernel = found[0].Depends[i]
+	var programs []string
+	for _, s := range rootFiles() {
+		programs = append(programs, s.pkg)
+	}
+	packages, err := a.Find(ctx, programs...)
+	if err != nil {
+		return nil, nil, err
+	}
+	libs, err := a.Libraries(ctx, packages)
+	if err != nil {
+		return nil, nil, err
+	}
+	others := slices.Concat([]string{m.kernel, certificates().pkg, "systemd-boot-efi", "firmware-linux-free"}, m.FirmwarePackages)
+	if m.Arch == "amd64" {
+		others = append(others, "grub-pc-bin", "grub-common") // the latter for its copyright file
+	}
+	rest, err := a.Find(ctx, others...)
+	if err != nil {
+		return nil, nil, err
+	}
+	return fetchAll(ctx, a, packages, libs, rest)
+}
+
+// fetchTools downloads the packages of the programs that make parts, for the machine's architecture.
+func (m *maker) fetchTools(ctx context.Context, a *debian.Archive) ([]debian.Package, []string, error) {
+	packages, err := a.Find(ctx, toolPackages(m.Arch)...)
+	if err != nil {
+		return nil, nil, err
+	}
+	libs, err := a.Libraries(ctx, packages)
+	if err != nil {
+		return nil, nil, err
+	}
+	return fetchAll(ctx, a, packages, libs)
+}
+
+// fetchAll downloads each package of groups once.
+func fetchAll(ctx context.Context, a *debian.Archive, groups ...[]debian.Package) ([]debian.Package, []string, error) {
+	all := slices.Concat(groups...)
+	slices.SortFunc(all, func(a, b debian.Package) int { return strings.Compare(a.Name, b.Name) })
+	all = slices.CompactFunc(all, func(a, b debian.Package) bool { return a.Name == b.Name })
+	paths, err := a.Fetch(ctx, all)
+	return all, paths, err
+}
+
+// make makes the parts and the manifest.
+func (m *maker) make(ctx context.Context) error {
+	tools, err := m.tools(ctx)
+	if err != nil {
+		return err
+	}
+	k, err := newKernel(m.target, m.kernel, m.Arch)
+	if err != nil {
+		return err
+	}
+	parts, err := efi(m.target, m.Arch)
+	if err != nil {
+		return err
+	}
+	if m.Arch == "amd64" {
+		images, err := grub(ctx, tools, m.target, m.work)
+		if err != nil {
+			return err
+		}
+		maps.Copy(parts, images)
+	}
+	parts[Kernel] = k.image
+	if parts[Early], err = k.early(m.target); err != nil {
+		return err
+	}
+	root, err := m.root(k)
+	if err != nil {
+		return err
+	}
+	image := filepath.Join(m.work, Root)
+	if err := squashfs(ctx, tools, root, time.Unix(m.base.Manifest.Epoch, 0).UTC(), image, m.Progress); err != nil {
+		return err
+	}
+	file, err := blob.OpenFile(image)
+	if err != nil {
+		return err
+	}
+	m.base.closers = append(m.base.closers, file.Close)
+	parts[Root] = file
+	return m.addParts(ctx, parts)
+}
+
+func (m *maker) tools(ctx context.Context) (*tools, error) {
+	programs := []string{mksquashfs}
+	if m.Arch == "amd64" {
+		programs = append(programs, grubMkimage)
+	}
+	for _, name := range toolPackages(m.Arch) {
+		m.base.Manifest.Tools = append(m.base.Manifest.Tools, Tool{name, m.host.packages[name].Package.Version})
+	}
+	dir := filepath.Join(m.work, "tools")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	return newTools(ctx, m.host, dir, programs)
+}
+
+// root is the root file system. It fills in the manifest, which the root names in its os-release.
+func (m *maker) root(k *kernel) (*tree.Tree, error) {
+	t, err := newRoot(m.target)
+	if err != nil {
+		return nil, err
+	}
+	manifest := &m.base.Manifest
+	modules, out, err := k.modules(func(p string) int64 { return m.target.tree.Get(path.Join(k.dir, p)).Size() })
+	if err != nil {
+		return nil, err
+	}
+	manifest.KernelVersion, manifest.Modules, manifest.LeftOut = k.release, len(modules), out
+	if err := k.addModules(m.target, t, modules, "modules.builtin", "modules.builtin.modinfo", "modules.order"); err != nil {
+		return nil, err
+	}
+	files := firmware(m.target, modules)
+	if err := m.target.take(t, files); err != nil {
+		return nil, err
+	}
+	for _, at := range files {
+		manifest.Firmware = append(manifest.Firmware, strings.TrimPrefix(at, "usr/lib/firmware/"))
+	}
+	if manifest.Packages, err = m.target.manifest(t); err != nil {
+		return nil, err
+	}
+	if err := m.name(); err != nil {
+		return nil, err
+	}
+	t.File("etc/os-release", 0o644, blob.String(manifest.OSRelease()))
+	return t, audit(t)
+}
+
+// name fills in what the manifest says of the base as a whole.
+func (m *maker) name() error {
+	b, err := m.target.file("base-files", "etc/debian_version")
+	if err != nil {
+		return err
+	}
+	version, err := blob.ReadAll(b, maxText)
+	if err != nil {
+		return fmt.Errorf("etc/debian_version: %w", err)
+	}
+	epoch := m.target.epoch()
+	manifest := &m.base.Manifest
+	manifest.Name = "debian-" + m.Flavour
+	manifest.Version = strings.ReplaceAll(strings.TrimSpace(string(version)), "/", "-") + "-" + epoch.Format("20060102")
+	manifest.Epoch = epoch.Unix()
+	return nil
+}
+
+// addParts enters the parts into the manifest, in the order of their titles.
+func (m *maker) addParts(ctx context.Context, parts map[string]blob.Blob) error {
+	m.base.parts = parts
+	for _, title := range sortedKeys(parts) {
+		digest, err := blob.Sum(ctx, parts[title])
+		if err != nil {
+			return fmt.Errorf("%s: %w", title, err)
+		}
+		m.base.Manifest.Parts = append(m.base.Manifest.Parts, Part{title, parts[title].Size(), digest, PartMediaType})
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package base
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/internal/report"
+)
+
+// grubDir is where the package of GRUB for BIOS keeps its modules and boot sectors.
+const grubDir = "usr/lib/grub/i386-pc"
+
+// grub makes the images of GRUB for BIOS, by title. They hold nothing of one machine: bootwright's recipes patch in where
+// they lie on the medium.
+func grub(ctx context.Context, tools *tools, p *pool, work string) (map[string]blob.Blob, error) {
+	const pkg = "grub-pc-bin"
+	modules := filepath.Join(work, "grub")
+	if err := os.MkdirAll(modules, 0o755); err != nil {
+		return nil, err
+	}
+	// moddep.lst says which modules a module needs; kernel.img and the like are what the images are made of.
+	paths, err := p.match(selection{pkg, []string{grubDir + "/*.mod", grubDir + "/*.img", grubDir + "/*.lst"}})
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range paths {
+		content, err := p.file(pkg, at)
+		if err != nil {
+			return nil, err
+		}
+		if err := blob.WriteFile(ctx, filepath.Join(modules, filepath.Base(at)), content, blob.WriteOptions{}); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(modules, "early.cfg"), []byte(grubConfig), 0o644); err != nil {
+		return nil, err
+	}
+	images := map[string]blob.Blob{}
+	for title, file := range map[string]string{GRUBBoot: "boot.img", GRUBHybrid: "boot_hybrid.img"} {
+		if images[title], err = p.file(pkg, grubDir+"/"+file); err != nil {
+			return nil, err
+		}
+	}
+	for title, format := range map[string]string{GRUBCore: "i386-pc", GRUBElTorito: "i386-pc-eltorito"} {
+		out := filepath.Join(work, title)
+		args := []string{"-d", modules, "-O", format, "-p", "/boot/grub", "-c", filepath.Join(modules, "early.cfg"), "-o", out}
+		if err := run(ctx, tools.command(ctx, grubMkimage, slices.Concat(args, grubModules())...)); err != nil {
+			return nil, err
+		}
+		content, err := os.ReadFile(out)
+		if err != nil {
+			return nil, err
+		}
+		images[title] = blob.Bytes(content)
+	}
+	return images, nil
+}
+
+// efi are systemd's boot menu and stub for arch, by title.
+func efi(p *pool, arch string) (map[string]blob.Blob, error) {
+	suffix, ok := map[string]string{"amd64": "x64", "arm64": "aa64"}[arch]
+	if !ok {
+		return nil, report.Errorf(report.Unsupported, "no UEFI name for %s", arch)
+	}
+	images := map[string]blob.Blob{}
+	for title, file := range map[string]string{SystemdBoot: "systemd-bootSUFFIX.efi", SystemdStub: "linuxSUFFIX.efi.stub"} {
+		var err error
+		if images[title], err = p.file("systemd-boot-efi", "usr/lib/systemd/boot/efi/"+strings.Replace(file, "SUFFIX", suffix, 1)); err != nil {
+			return nil, err
+		}
+	}
+	return images, nil
+}

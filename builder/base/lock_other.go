@@ -1,0 +1,8 @@
+//go:build !unix
+
+package base
+
+import "context"
+
+// lock does nothing: bases are made on Linux.
+func (l layout) lock(context.Context) (unlock func(), err error) { return func() {}, nil }
