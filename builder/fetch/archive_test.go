@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"io/fs"
 	"os"
@@ -120,6 +121,19 @@ func TestArchiveFromDockerSave(t *testing.T) {
 	must(t, os.WriteFile(path, bytes.Replace(p, []byte("first"), []byte("fifth"), 1), 0o644))
 	_, err = client(t, fetch.Options{}).Open(t.Context(), again)
 	wantError(t, err, report.Invalid, "changed since it was locked")
+}
+
+func TestCanceled(t *testing.T) {
+	t.Parallel()
+	l := newLayout(t)
+	l.add(l.image("amd64", "vmlinuz=kernel"), "")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, ref := range []string{"oci:" + l.dir, "tar:" + tarOf(t, l.dir), "tar:" + writeTar(t, saveImage(t, nil)), "dir:" + l.dir + "/blobs"} {
+		must(t, os.WriteFile(filepath.Join(l.dir, "blobs", "manifest.json"), []byte("{}"), 0o644))
+		_, err := client(t, fetch.Options{}).Resolve(ctx, parse(t, ref), "amd64")
+		wantError(t, err, report.Canceled, ref)
+	}
 }
 
 func TestBrokenArchive(t *testing.T) {

@@ -106,7 +106,7 @@ func (c *Client) source(r Reference) (source, error) {
 // there is wrong), and name the reference and the digest.
 func (c *Client) Open(ctx context.Context, l Locked) (*Image, error) {
 	im, err := c.open(ctx, l)
-	return im, within(l.Reference, err)
+	return im, within(ctx, l.Reference, err)
 }
 
 func (c *Client) open(ctx context.Context, l Locked) (*Image, error) {
@@ -185,10 +185,14 @@ func readSmall(b blob.Blob) ([]byte, error) {
 	return p, nil
 }
 
-// within names the reference that err is about.
-func within(r Reference, err error) error {
+// within names the reference that err is about, and gives what ctx ended its kind.
+func within(ctx context.Context, r Reference, err error) error {
 	if err == nil {
 		return nil
 	}
-	return report.Errorf(report.KindOf(err), "%s: %w", r, err)
+	kind := report.KindOf(err)
+	if ctx.Err() != nil {
+		kind = report.Canceled
+	}
+	return report.Errorf(kind, "%s: %w", r, err)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // refill is how much has to come before a download that was cut off may fail as often again.
-const refill = 1 << 20
+const refill = 256 << 10
 
 // download reads a blob of a registry. Where the connection is lost it asks for the rest (Range, RFC 9110 section 14),
 // and skips what it has where the server cannot send just the rest.

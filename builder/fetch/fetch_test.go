@@ -364,7 +364,7 @@ func TestBrokenLayout(t *testing.T) {
 			d := harmless(l)
 			l.add(d, "")
 			must(l.t, os.WriteFile(l.blobPath(blob.Digest(d["digest"].(string))), []byte("{}"), 0o644))
-		}, report.Invalid, []string{"its content has"}},
+		}, report.Invalid, []string{"wrong content"}},
 		{"wrong size", func(l *layoutDir) {
 			layer := with(l.blob("kernel", "x"), "size", 7)
 			l.add(l.json(object{"schemaVersion": 2, "config": l.blob("{}", "x"), "layers": []object{layer}}, imageType), "")

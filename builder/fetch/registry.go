@@ -80,12 +80,12 @@ func (r registry) blob(ctx context.Context, d descriptor) (blob.Blob, error) {
 	return e.Blob, served(err)
 }
 
-// served blames content that is not what was asked for on the registry, where the store only says that it is wrong.
+// served blames wrong content on the registry, where the store blames whoever hands it in.
 func served(err error) error {
-	if report.KindOf(err) != report.Invalid {
+	if !errors.Is(err, store.ErrContent) {
 		return err
 	}
-	return report.Errorf(report.Unavailable, "the registry serves other content: %w", err)
+	return report.Errorf(report.Unavailable, "the registry serves %w", err)
 }
 
 // getManifest is a manifest by tag or digest, cut off with an error behind maxManifest bytes.
@@ -118,15 +118,15 @@ func (c *capped) Read(p []byte) (int, error) {
 // get asks for something of the repository. The body of the response fails where nothing comes for Options.Stall.
 func (r registry) get(ctx context.Context, path string, header http.Header) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	watch := &watched{stall: r.c.opts.Stall, cancel: cancel}
+	watch := &watched{ctx: ctx, cancel: cancel, stall: r.c.opts.Stall}
 	watch.timer = time.AfterFunc(watch.stall, func() { cancel(errStalled) })
 	res, err := r.send(ctx, path, header)
 	if err != nil {
-		err = watch.blame(ctx, err)
+		err = watch.blame(err)
 		watch.stop()
 		return nil, err
 	}
-	watch.ctx, watch.ReadCloser = ctx, res.Body
+	watch.ReadCloser = res.Body
 	res.Body = watch
 	return res, nil
 }
@@ -216,7 +216,7 @@ func (w *watched) Read(p []byte) (int, error) {
 		w.timer.Reset(w.stall)
 	}
 	if err != nil && err != io.EOF {
-		err = w.blame(w.ctx, err)
+		err = w.blame(err)
 	}
 	return n, err
 }
@@ -232,8 +232,8 @@ func (w *watched) stop() {
 }
 
 // blame says that a request was canceled by its own watch rather than by the caller.
-func (w *watched) blame(ctx context.Context, err error) error {
-	if context.Cause(ctx) == errStalled {
+func (w *watched) blame(err error) error {
+	if context.Cause(w.ctx) == errStalled {
 		return fmt.Errorf("%w (%s)", errStalled, w.stall)
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -305,9 +306,7 @@ func TestResume(t *testing.T) {
 					panic(http.ErrAbortHandler)
 				}
 			})
-			opts := s.options()
-			opts.Attempts = 12
-			im, err := open(t, client(t, opts), s.host+"/base:v1", "amd64")
+			im, err := open(t, client(t, s.options()), s.host+"/base:v1", "amd64")
 			must(t, err)
 			wantBase(t, im, "amd64", big)
 			if n := times.Load(); n < 10 {
@@ -318,6 +317,26 @@ func TestResume(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A connection is given up for its silence, not for its age.
+func TestSlowIsNotStalled(t *testing.T) {
+	t.Parallel()
+	l, big := twoArchitectures(t)
+	s := serve(t, false, l)
+	s.fail("/blobs/"+string(blob.SumBytes([]byte(big))), func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		const pieces = 16
+		for i := range pieces {
+			io.WriteString(w, big[i*len(big)/pieces:(i+1)*len(big)/pieces])
+			w.(http.Flusher).Flush()
+			time.Sleep(80 * time.Millisecond)
+		}
+	})
+	opts := s.options()
+	opts.Stall, opts.Attempts = time.Second, 1
+	im, err := open(t, client(t, opts), s.host+"/base:v1", "amd64")
+	must(t, err)
+	wantBase(t, im, "amd64", big)
 }
 
 func TestTroubleThatStays(t *testing.T) {
@@ -355,7 +374,7 @@ func TestTroubleThatStays(t *testing.T) {
 			for _, err := io.WriteString(w, big); err == nil; _, err = io.WriteString(w, big) {
 			}
 		}, report.Unsupported, 1, []string{"more than 4194304 bytes"}, ""},
-		{"other manifest", "/manifests/sha256", whole("{}"), report.Unavailable, 1, []string{"other content", "2 bytes"}, ""},
+		{"other manifest", "/manifests/sha256", whole("{}"), report.Unavailable, 1, []string{"serves wrong content", "2 bytes"}, ""},
 		{"wrong range", "/blobs/" + digest, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 			w.Header().Set("Content-Length", fmt.Sprint(len(big)))
 			if r.Header.Get("Range") != "" {
@@ -508,6 +527,22 @@ func TestDockerCredentials(t *testing.T) {
 	im, err := open(t, client(t, opts), s.host+"/base:v1", "amd64")
 	must(t, err)
 	wantBase(t, im, "amd64", big)
+}
+
+func TestBrokenCredentials(t *testing.T) {
+	t.Parallel()
+	l, _ := twoArchitectures(t)
+	s := serve(t, false, l)
+	opts := s.options()
+	opts.Keychain = brokenKeychain{}
+	_, err := open(t, client(t, opts), s.host+"/base:v1", "amd64")
+	wantError(t, err, report.Invalid, s.host+"/base:v1", "credentials for "+s.host, "config.json is torn")
+}
+
+type brokenKeychain struct{}
+
+func (brokenKeychain) Resolve(authn.Resource) (authn.Authenticator, error) {
+	return nil, errors.New("config.json is torn")
 }
 
 // Two builds that need the same base at the same time download it once.

@@ -18,7 +18,7 @@ import (
 func (c *Client) Resolve(ctx context.Context, r Reference, arch string) (Locked, error) {
 	src, err := c.source(r)
 	if err != nil {
-		return Locked{}, within(r, err)
+		return Locked{}, within(ctx, r, err)
 	}
 	var d blob.Digest
 	roots, err := src.roots(ctx)
@@ -29,11 +29,11 @@ func (c *Client) Resolve(ctx context.Context, r Reference, arch string) (Locked,
 	if other, ok := errors.AsType[otherArch](err); ok {
 		err = report.Errorf(report.NotFound, "%w", other)
 	}
-	if err != nil && r.remote() && report.KindOf(err) != report.Canceled {
+	if err != nil && r.remote() {
 		err = suggest(err, r.Name)
 	}
 	if err != nil {
-		return Locked{}, within(r, err)
+		return Locked{}, within(ctx, r, err)
 	}
 	r.Digest = d
 	return Locked{r}, nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"hash"
 	"io"
 	"os"
@@ -14,11 +15,14 @@ import (
 	"github.com/bootwright/bootwright/internal/report"
 )
 
+// ErrContent is in an error about content that has not the digest or the length wanted.
+var ErrContent = errors.New("wrong content")
+
 // piece is how much is hashed and written at a time.
 const piece = 256 << 10
 
 // Put takes content into the store while it hashes it. Where want is not empty it must be the content's digest, and
-// where size is not negative its length, else nothing is kept and the error, of kind Invalid, names both; no more than
+// where size is not negative its length, else nothing is kept and the error, an ErrContent of kind Invalid, names both; no more than
 // size+1 bytes are read. An error of r comes back as it is, one of the disk with kind Unavailable.
 func (s *Store) Put(ctx context.Context, want blob.Digest, size int64, r io.Reader) (Entry, error) {
 	w, err := s.writer(ctx)
@@ -65,6 +69,7 @@ func (s *Store) Spool(ctx context.Context, key string, write func(context.Contex
 			return Entry{}, err
 		}
 		defer discard(w.f)
+		// It also keeps an error of the disk that write ignores.
 		buf := bufio.NewWriterSize(w, piece)
 		if err := write(ctx, buf); err != nil {
 			return Entry{}, err
@@ -123,7 +128,6 @@ type writer struct {
 	f    *os.File
 	hash hash.Hash
 	n    int64
-	err  error // the first, so that a caller who ignored it cannot enter half the content
 }
 
 func (s *Store) writer(ctx context.Context) (*writer, error) {
@@ -135,35 +139,29 @@ func (s *Store) writer(ctx context.Context) (*writer, error) {
 }
 
 func (w *writer) Write(p []byte) (int, error) {
-	if w.err == nil && w.ctx.Err() != nil {
-		w.err = canceled(w.ctx)
-	}
-	if w.err != nil {
-		return 0, w.err
+	if w.ctx.Err() != nil {
+		return 0, canceled(w.ctx)
 	}
 	n, err := w.f.Write(p)
-	if err != nil {
-		w.err = w.s.broken(err)
-	}
 	w.hash.Write(p[:n])
 	w.n += int64(n)
 	w.s.progress(int64(n))
-	return n, w.err
+	if err != nil {
+		err = w.s.broken(err)
+	}
+	return n, err
 }
 
 // enter gives what was written its name.
 func (w *writer) enter(want blob.Digest, size int64) (Entry, error) {
-	if w.err != nil {
-		return Entry{}, w.err
-	}
 	d := blob.Digest("sha256:" + hex.EncodeToString(w.hash.Sum(nil)))
 	switch {
 	case size >= 0 && w.n > size:
-		return Entry{}, report.Errorf(report.Invalid, "content is longer than the %d bytes wanted", size)
+		return Entry{}, report.Errorf(report.Invalid, "%w: longer than the %d bytes wanted", ErrContent, size)
 	case size >= 0 && w.n < size:
-		return Entry{}, report.Errorf(report.Invalid, "content is %d bytes, not the %d wanted", w.n, size)
+		return Entry{}, report.Errorf(report.Invalid, "%w: %d bytes, not the %d wanted", ErrContent, w.n, size)
 	case want != "" && d != want:
-		return Entry{}, report.Errorf(report.Invalid, "content has %s, not %s", d, want)
+		return Entry{}, report.Errorf(report.Invalid, "%w: %s, not %s", ErrContent, d, want)
 	}
 	// The entry that is there stays, unless it is damaged: others may have it open and stamped.
 	b, err := w.s.Blob(w.ctx, d)

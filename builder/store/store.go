@@ -86,8 +86,8 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// Blob is the entry of digest d. One that is missing, or that was damaged and is therefore removed, is an error of
-// kind NotFound that says which.
+// Blob is the content of digest d: what this Store has open, from wherever, or an entry. One that is missing, or that was
+// damaged and is therefore removed, is an error of kind NotFound that says which.
 func (s *Store) Blob(ctx context.Context, d blob.Digest) (blob.Blob, error) {
 	if _, err := blob.ParseDigest(string(d)); err != nil {
 		return nil, report.Errorf(report.Invalid, "%w", err)
@@ -115,7 +115,7 @@ func (s *Store) Blob(ctx context.Context, d blob.Digest) (blob.Blob, error) {
 
 // Check opens the regular file at path, which need not be in the store, and verifies that its digest is want; empty
 // means any. The file is used where it lies, and while its stamp stays the same it is not read again. A file that is
-// not there is of kind NotFound, one with other content Invalid.
+// not there is of kind NotFound, one with other content an ErrContent of kind Invalid.
 func (s *Store) Check(ctx context.Context, path string, want blob.Digest) (Entry, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -127,7 +127,7 @@ func (s *Store) Check(ctx context.Context, path string, want blob.Digest) (Entry
 	}
 	if want != "" && c.digest != want {
 		c.file.Close()
-		return Entry{}, report.Errorf(report.Invalid, "%s: its content has %s, not %s", path, c.digest, want)
+		return Entry{}, report.Errorf(report.Invalid, "%s: %w: %s, not %s", path, ErrContent, c.digest, want)
 	}
 	b, err := s.adopt(ctx, c)
 	return Entry{c.digest, b}, err
