@@ -69,11 +69,16 @@ func (b *Builder) lockBase(ctx context.Context, p *profiles.Profile) (fetch.Lock
 		return fetch.Locked{}, nil, report.WithHint(report.Errorf(report.Invalid, "the profile names no base"),
 			"name one with --base, such as oci:DIR, or make one with `bootwright base build -o oci:DIR`")
 	}
-	ref, err := fetch.Parse(p.Base)
+	return b.Base(ctx, p.Base, p.Arch)
+}
+
+// Base finds the base that a reference means and reads its manifest. An empty arch takes the only one there is.
+func (b *Builder) Base(ctx context.Context, reference, arch string) (fetch.Locked, *base.Manifest, error) {
+	ref, err := fetch.Parse(reference)
 	if err != nil {
 		return fetch.Locked{}, nil, err
 	}
-	locked, err := b.Images.Resolve(ctx, ref, p.Arch)
+	locked, err := b.Images.Resolve(ctx, ref, arch)
 	if err != nil {
 		return locked, nil, err
 	}
@@ -81,19 +86,22 @@ func (b *Builder) lockBase(ctx context.Context, p *profiles.Profile) (fetch.Lock
 	if err != nil {
 		return locked, nil, err
 	}
-	text, err := blob.ReadAll(image.Config.Blob, 16<<20)
+	text, err := blob.ReadAll(image.Config.Blob, maxManifest)
 	if err != nil {
-		return locked, nil, report.Errorf(report.Invalid, "%s: %w", locked.Reference, err)
+		return locked, nil, report.Errorf(report.Invalid, "%s is not a base: %w", locked.Reference, err)
 	}
 	manifest, err := base.ParseManifest(text)
 	if err != nil {
 		return locked, nil, report.Errorf(report.KindOf(err), "%s is not a base: %w", locked.Reference, err)
 	}
-	if manifest.Arch != p.Arch {
-		return locked, nil, report.Errorf(report.Invalid, "%s is for %s, and the profile wants %s", locked.Reference, manifest.Arch, p.Arch)
+	if arch != "" && manifest.Arch != arch {
+		return locked, nil, report.Errorf(report.Invalid, "%s is for %s, not for %s", locked.Reference, manifest.Arch, arch)
 	}
 	return locked, manifest, nil
 }
+
+// maxManifest bounds the manifest of a base, which lists packages, in bytes.
+const maxManifest = 16 << 20
 
 // lockPart is a part of the base, or the file that the profile names instead.
 func (b *Builder) lockPart(ctx context.Context, p *profiles.Profile, m *base.Manifest, title string) (Input, error) {

@@ -22,9 +22,10 @@ type Change struct {
 
 // Diff compares what two assets hold, item by item and fact by fact, down to where the difference is: a changed command
 // line is one change, not also a changed UKI, partition and ISO. Where no item tells of a difference that the bytes have,
-// the innermost item that differs does. No change means that the two are equal byte for byte.
+// the innermost item that differs does. What an asset holds at two places, such as the initramfs of an ISO, is compared at the
+// first, if a and b were opened with digests. No change means that the two are equal byte for byte.
 func Diff(ctx context.Context, a, b *Item) ([]Change, error) {
-	d := &differ{ctx: ctx}
+	d := &differ{ctx: ctx, seen: map[[2]blob.Digest]string{}}
 	err := d.compare("", a, b)
 	return d.changes, err
 }
@@ -32,6 +33,7 @@ func Diff(ctx context.Context, a, b *Item) ([]Change, error) {
 type differ struct {
 	ctx     context.Context
 	changes []Change
+	seen    map[[2]blob.Digest]string // pairs with different contents, and where they were compared
 }
 
 func (d *differ) compare(path string, a, b *Item) error {
@@ -43,6 +45,14 @@ func (d *differ) compare(path string, a, b *Item) error {
 		}
 	}
 	before := len(d.changes)
+	if at >= 0 && a.Digest != "" && b.Digest != "" {
+		pair := [2]blob.Digest{a.Digest, b.Digest}
+		if first, ok := d.seen[pair]; ok {
+			d.add("changed", path, "", "as "+first)
+			return nil
+		}
+		d.seen[pair] = path
+	}
 	d.facts(path, a, b)
 	if at < 0 {
 		return nil

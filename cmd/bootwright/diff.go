@@ -35,11 +35,11 @@ not a changed ISO. Without a difference the two files are equal byte for byte.`,
 }
 
 func runDiff(ctx context.Context, a *app, opts diffOptions) error {
-	before, err := openAsset(ctx, opts.a, inspect.Options{})
+	before, err := openAsset(ctx, opts.a, inspect.Options{Digests: true})
 	if err != nil {
 		return err
 	}
-	after, err := openAsset(ctx, opts.b, inspect.Options{})
+	after, err := openAsset(ctx, opts.b, inspect.Options{Digests: true})
 	if err != nil {
 		return err
 	}

@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/inspect"
-	"github.com/bootwright/bootwright/internal/report"
 )
 
 type inspectOptions struct {
@@ -54,18 +51,7 @@ func runInspect(ctx context.Context, a *app, opts inspectOptions) error {
 func openAsset(ctx context.Context, file string, opts inspect.Options) (*inspect.Item, error) {
 	b, err := blob.OpenFile(file)
 	if err != nil {
-		return nil, inputError(err)
+		return nil, err
 	}
 	return inspect.Open(ctx, file, b, opts)
-}
-
-// inputError is the kind of error that opening what a person named leads to.
-func inputError(err error) error {
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return report.Errorf(report.NotFound, "%w", err)
-	case errors.Is(err, fs.ErrPermission):
-		return report.Errorf(report.Unavailable, "%w", err)
-	}
-	return report.Errorf(report.Invalid, "%w", err)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/bootwright/bootwright/internal/report"
 )
 
-// requestOptions are the flags that build and plan share: what to make, and where inputs are kept.
+// requestOptions are the flags that build and plan share: what to make, and how inputs are found and kept.
 type requestOptions struct {
 	profileOptions
 	cacheDir    string
@@ -25,11 +25,29 @@ type requestOptions struct {
 
 func (o *requestOptions) bind(cmd *cobra.Command) {
 	o.profileOptions.bind(cmd)
+	o.bindCache(cmd)
+}
+
+func (o *requestOptions) bindCache(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.Lookup("file").Usage = "profile or plan to read from a `FILE`; - for standard input"
-	f.StringVar(&o.cacheDir, "cache-dir", os.Getenv("BOOTWRIGHT_CACHE"), "folder of the cache (default: bootwright in the user's cache folder)")
+	f.StringVar(&o.cacheDir, "cache-dir", "", "`FOLDER` of the cache (default $BOOTWRIGHT_CACHE, else bootwright in the user's cache folder)")
 	f.BoolVar(&o.verifyCache, "verify-cache", false, "hash every input again, whatever its stamp says")
 	f.BoolVar(&o.insecure, "insecure", false, "let registries be plain http")
+}
+
+// cache is the folder of the store.
+func (o *requestOptions) cache() (string, error) {
+	if o.cacheDir != "" {
+		return o.cacheDir, nil
+	}
+	if dir := os.Getenv("BOOTWRIGHT_CACHE"); dir != "" {
+		return dir, nil
+	}
+	user, err := os.UserCacheDir()
+	if err != nil {
+		return "", report.WithHint(report.Errorf(report.Unavailable, "no cache folder: %w", err), "name one with --cache-dir")
+	}
+	return filepath.Join(user, "bootwright"), nil
 }
 
 // session is one build or plan: the store is open while it lasts.
@@ -42,22 +60,17 @@ type session struct {
 }
 
 func openSession(a *app, opts requestOptions) (*session, error) {
-	dir := opts.cacheDir
-	if dir == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return nil, report.WithHint(report.Errorf(report.Unavailable, "no cache folder: %w", err), "name one with --cache-dir")
-		}
-		dir = filepath.Join(user, "bootwright")
+	dir, err := opts.cache()
+	if err != nil {
+		return nil, err
 	}
+	p := a.progress()
 	s, err := store.Open(dir, store.Options{Verify: opts.verifyCache})
 	if err != nil {
 		return nil, err
 	}
-	return &session{
-		app: a, opts: opts, progress: a.progress(), store: s,
-		builder: &builder.Builder{Store: s, Images: fetch.New(s, fetch.Options{Insecure: opts.insecure}), Init: embedded.Init},
-	}, nil
+	images := fetch.New(s, fetch.Options{Insecure: opts.insecure})
+	return &session{a, opts, p, s, &builder.Builder{Store: s, Images: images, Init: embedded.Init}}, nil
 }
 
 func (s *session) close() { s.store.Close() }
@@ -68,9 +81,11 @@ func (s *session) plan(ctx context.Context) (*builder.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if builder.IsPlan(data) {
-		if s.opts.changed() { // a plan is what it is; flags that would change it must not be dropped silently
-			return nil, report.WithHint(report.Errorf(report.Invalid, "a plan cannot be changed by flags"), "change its profile and plan again")
+	if data != nil && builder.IsPlan(data) {
+		// Flags that would change it must not be dropped silently.
+		if s.opts.changed() {
+			return nil, report.WithHint(report.Errorf(report.Invalid, "%s is a plan, and flags cannot change a plan", name),
+				"change its profile and plan again")
 		}
 		return builder.LoadPlan(name, data)
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // File is a Blob over an open file whose length is fixed when it is opened. WriteFile copies its ranges inside the
@@ -26,7 +27,7 @@ func OpenFile(path string) (*File, error) {
 	}
 	switch {
 	case st.IsDir():
-		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("is a directory, not a file")}
+		return nil, &fs.PathError{Op: "open", Path: path, Err: syscall.EISDIR}
 	case !st.Mode().IsRegular() && st.Mode()&os.ModeDevice == 0:
 		return nil, &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("is not a regular file (%s)", st.Mode().Type())}
 	}
@@ -88,7 +89,7 @@ func (o WriteOptions) progress(n int64) {
 // holds either what it held or all of b, whatever happens meanwhile. A cancelled ctx stops it within one piece.
 func WriteFile(ctx context.Context, path string, b Blob, opts WriteOptions) (err error) {
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
-		return &fs.PathError{Op: "write", Path: path, Err: errors.New("is a directory; name a file in it")}
+		return &fs.PathError{Op: "write", Path: path, Err: syscall.EISDIR}
 	}
 	mode := opts.Mode
 	if mode == 0 {
@@ -152,10 +153,13 @@ func syncDir(dir string) error {
 // piece is how much is copied between two looks at ctx.
 const piece = 4 << 20
 
+// ahead is how much is copied before the system is asked to write it out: the sync at the end then finds little to do.
+const ahead = 8 << 20
+
 // writeExtents copies what is not a hole to the same offsets of f.
 func writeExtents(ctx context.Context, f *os.File, b Blob, opts WriteOptions) error {
 	var buf []byte
-	var at int64
+	var at, flushed int64
 	for _, e := range Map(b) {
 		opts.progress(e.Offset - at)
 		at = e.End()
@@ -167,7 +171,7 @@ func writeExtents(ctx context.Context, f *os.File, b Blob, opts WriteOptions) er
 			done, err := copyInKernel(f, e.Offset+off, e.Blob, off, n)
 			if done == 0 && err == nil {
 				if buf == nil {
-					buf = make([]byte, 1<<20)
+					buf = make([]byte, 256<<10)
 				}
 				done, err = copyThrough(f, e.Offset+off, e.Blob, off, buf[:min(n, int64(len(buf)))])
 			}
@@ -176,6 +180,10 @@ func writeExtents(ctx context.Context, f *os.File, b Blob, opts WriteOptions) er
 			}
 			off += done
 			opts.progress(done)
+			if end := e.Offset + off; end-flushed >= ahead {
+				startWriteback(f, Range{flushed, end - flushed})
+				flushed = end
+			}
 		}
 	}
 	opts.progress(b.Size() - at)
