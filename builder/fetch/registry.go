@@ -117,10 +117,8 @@ func (c *capped) Read(p []byte) (int, error) {
 
 // get asks for something of the repository. The body of the response fails where nothing comes for Options.Stall.
 func (r registry) get(ctx context.Context, path string, header http.Header) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	watch := &watched{ctx: ctx, cancel: cancel, stall: r.c.opts.Stall}
-	watch.timer = time.AfterFunc(watch.stall, func() { cancel(errStalled) })
-	res, err := r.send(ctx, path, header)
+	watch := newWatch(ctx, r.c.opts.Stall)
+	res, err := r.send(watch.ctx, path, header)
 	if err != nil {
 		err = watch.blame(err)
 		watch.stop()
@@ -204,10 +202,15 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 // watched is a response's body that is given up when nothing comes.
 type watched struct {
 	io.ReadCloser
-	ctx    context.Context
+	ctx    context.Context // of the request
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 	stall  time.Duration
+}
+
+func newWatch(ctx context.Context, stall time.Duration) *watched {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return &watched{ctx: ctx, cancel: cancel, stall: stall, timer: time.AfterFunc(stall, func() { cancel(errStalled) })}
 }
 
 func (w *watched) Read(p []byte) (int, error) {

@@ -319,26 +319,6 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// A connection is given up for its silence, not for its age.
-func TestSlowIsNotStalled(t *testing.T) {
-	t.Parallel()
-	l, big := twoArchitectures(t)
-	s := serve(t, false, l)
-	s.fail("/blobs/"+string(blob.SumBytes([]byte(big))), func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
-		const pieces = 16
-		for i := range pieces {
-			io.WriteString(w, big[i*len(big)/pieces:(i+1)*len(big)/pieces])
-			w.(http.Flusher).Flush()
-			time.Sleep(80 * time.Millisecond)
-		}
-	})
-	opts := s.options()
-	opts.Stall, opts.Attempts = time.Second, 1
-	im, err := open(t, client(t, opts), s.host+"/base:v1", "amd64")
-	must(t, err)
-	wantBase(t, im, "amd64", big)
-}
-
 func TestTroubleThatStays(t *testing.T) {
 	t.Parallel()
 	l, big := twoArchitectures(t)
