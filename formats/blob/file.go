@@ -28,8 +28,8 @@ func OpenFile(path string) (*File, error) {
 	switch {
 	case st.IsDir():
 		return nil, &fs.PathError{Op: "open", Path: path, Err: syscall.EISDIR}
-	case !st.Mode().IsRegular() && st.Mode()&os.ModeDevice == 0:
-		return nil, &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("is not a regular file (%s)", st.Mode().Type())}
+	case !st.Mode().IsRegular() && st.Mode().Type() != os.ModeDevice:
+		return nil, &fs.PathError{Op: "open", Path: path, Err: notRegular(st.Mode())}
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -43,6 +43,8 @@ func OpenFile(path string) (*File, error) {
 	}
 	return &File{f, size}, nil
 }
+
+func notRegular(m fs.FileMode) error { return fmt.Errorf("is not a regular file (%s)", m.Type()) }
 
 // Size is the length in bytes at the time of OpenFile.
 func (f *File) Size() int64 { return f.size }
@@ -124,18 +126,23 @@ func WriteFile(ctx context.Context, path string, b Blob, opts WriteOptions) (err
 }
 
 // createBeside makes a new file in path's folder whose name starts with a dot; unlike os.CreateTemp it lets the umask
-// have its say on mode.
+// have its say on mode. Its errors name path, which the caller knows.
 func createBeside(path string, mode fs.FileMode) (*os.File, error) {
 	dir, base := filepath.Split(path)
-	if dir == "" {
-		dir = "."
-	}
+	base = base[:min(len(base), 200)] // file systems take 255 bytes
 	for i := 0; ; i++ {
-		name := filepath.Join(dir, fmt.Sprintf(".%.200s.%d-%d.partial", base, os.Getpid(), i))
+		name := filepath.Join(dir, fmt.Sprintf(".%s.%d-%d.partial", base, os.Getpid(), i))
 		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
-		if !errors.Is(err, fs.ErrExist) || i > 1000 {
-			return f, err
+		if err == nil || errors.Is(err, fs.ErrExist) && i < 1000 {
+			if err == nil {
+				return f, nil
+			}
+			continue
 		}
+		if pe, ok := errors.AsType[*fs.PathError](err); ok {
+			err = &fs.PathError{Op: "write", Path: path, Err: pe.Err}
+		}
+		return nil, err
 	}
 }
 
