@@ -86,6 +86,8 @@ func Overlay(base Blob, patches ...Extent) (*Image, error) {
 	return &Image{base.Size(), es}, nil
 }
 
+func (im *Image) image() *Image { return im }
+
 // Size is the image's length in bytes.
 func (im *Image) Size() int64 { return im.size }
 
@@ -175,10 +177,11 @@ func flatten(out *[]Extent, name string, b Blob, at, off, n int64) {
 	case zeros:
 	case section:
 		flatten(out, name, v.b, at, v.off+off, n)
-	case *Image:
-		i, _ := slices.BinarySearchFunc(v.extents, off, func(e Extent, off int64) int { return cmp.Compare(e.End()-1, off) })
-		for ; i < len(v.extents) && v.extents[i].Offset < off+n; i++ {
-			e := v.extents[i]
+	case interface{ image() *Image }: // an Image, or what a format embeds one in
+		extents := v.image().extents
+		i, _ := slices.BinarySearchFunc(extents, off, func(e Extent, off int64) int { return cmp.Compare(e.End()-1, off) })
+		for ; i < len(extents) && extents[i].Offset < off+n; i++ {
+			e := extents[i]
 			lo, hi := max(e.Offset, off), min(e.End(), off+n)
 			flatten(out, join(name, e.Name), e.Blob, at+lo-off, lo-e.Offset, hi-lo)
 		}

@@ -21,3 +21,17 @@ func TestLocateLeadingZeros(t *testing.T) {
 		t.Errorf("got %d, %v, want 10", off, ok)
 	}
 }
+
+// TestMapSeesEmbeddedImages lets formats return an Image with more methods.
+func TestMapSeesEmbeddedImages(t *testing.T) {
+	t.Parallel()
+	type volume struct{ *Image }
+	part := String("part")
+	im, err := NewImage(100, Extent{"part", 10, part})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := Map(&volume{im}); len(m) != 1 || m[0] != (Extent{"part", 10, part}) {
+		t.Errorf("map %v", m)
+	}
+}
