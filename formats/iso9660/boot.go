@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/iso9660/eltorito"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -40,19 +41,7 @@ type BootEntry struct {
 	GRUB2Info   bool // write GRUB's own u64 at byte 2548: the image's place in 512-byte sectors, plus 5
 }
 
-// Offsets in a boot catalogue, whose entries have 32 bytes (El Torito sections 2.0 to 2.4).
 const (
-	catalogEntry    = 32
-	catalogMax      = sector / catalogEntry
-	validationID    = 1
-	validationSum   = 28
-	validationKey   = 30
-	headerMore      = 0x90
-	headerLast      = 0x91
-	entryBootable   = 0x88
-	entryLoad       = 2
-	entrySectors    = 6
-	entryBlock      = 8
 	firmwareSector  = 512
 	defaultBIOSLoad = 4
 )
@@ -69,10 +58,10 @@ const (
 
 // checkBoot finds every boot entry's file.
 func (p *plan) checkBoot(t *tree.Tree) error {
-	if n := 2 * len(p.Boot); n > catalogMax {
-		return report.Errorf(report.Unsupported, "%d boot entries; a catalogue of one sector holds %d", len(p.Boot), catalogMax/2)
+	if len(p.Boot) > eltorito.MaxEntries {
+		return report.Errorf(report.Unsupported, "%d boot entries; a catalogue of one sector holds %d", len(p.Boot), eltorito.MaxEntries)
 	}
-	for i, e := range p.Boot {
+	for _, e := range p.Boot {
 		f := p.files[e.Path]
 		switch {
 		case t.Get(e.Path) == nil:
@@ -88,8 +77,8 @@ func (p *plan) checkBoot(t *tree.Tree) error {
 		case (e.InfoTable || e.GRUB2Info) && f.content.Size() > maxPatched:
 			return report.Errorf(report.Invalid, "boot image %q of %d bytes is too long to be one that needs a table", e.Path, f.content.Size())
 		}
-		f.patch.InfoTable = f.patch.InfoTable || p.Boot[i].InfoTable
-		f.patch.GRUB2Info = f.patch.GRUB2Info || p.Boot[i].GRUB2Info
+		f.patch.InfoTable = f.patch.InfoTable || e.InfoTable
+		f.patch.GRUB2Info = f.patch.GRUB2Info || e.GRUB2Info
 	}
 	return nil
 }
@@ -97,28 +86,31 @@ func (p *plan) checkBoot(t *tree.Tree) error {
 // patchBoot lays the tables over the content of the boot images that get one, now that their blocks are known.
 func (p *plan) patchBoot() error {
 	for _, f := range p.order {
-		var patches []blob.Extent
-		if f.patch.InfoTable {
+		if f.patch.GRUB2Info {
+			at := binary.LittleEndian.AppendUint64(nil, uint64(f.offset/firmwareSector+grubAdd))
+			if err := f.overlay("grub boot information", grubInfo, at); err != nil {
+				return err
+			}
+		}
+		if f.patch.InfoTable { // last, as it sums up the image as it will be
 			table, err := f.infoTable()
 			if err != nil {
 				return fmt.Errorf("%s: %w", f.node.Path, err)
 			}
-			patches = append(patches, blob.Extent{Name: "boot information table", Offset: infoTable, Blob: blob.Bytes(table)})
+			if err := f.overlay("boot information table", infoTable, table); err != nil {
+				return err
+			}
 		}
-		if f.patch.GRUB2Info {
-			at := binary.LittleEndian.AppendUint64(nil, uint64(f.offset/firmwareSector+grubAdd))
-			patches = append(patches, blob.Extent{Name: "grub boot information", Offset: grubInfo, Blob: blob.Bytes(at)})
-		}
-		if len(patches) == 0 {
-			continue
-		}
-		im, err := blob.Overlay(f.content, patches...)
-		if err != nil {
-			return err
-		}
-		f.content = im
 	}
 	return nil
+}
+
+func (f *file) overlay(name string, off int64, data []byte) error {
+	im, err := blob.Overlay(f.content, blob.Extent{Name: name, Offset: off, Blob: blob.Bytes(data)})
+	if err == nil {
+		f.content = im
+	}
+	return err
 }
 
 // infoTable says where the primary volume descriptor and the image are, and sums the image up as 32-bit words.
@@ -139,41 +131,18 @@ func (f *file) infoTable() ([]byte, error) {
 	return table, nil
 }
 
-// bootCatalogue is empty without boot entries. The first entry is the default one; each further one has a section.
+// bootCatalogue is nil without boot entries.
 func (p *plan) bootCatalogue() []byte {
-	if len(p.Boot) == 0 {
+	var entries []eltorito.Entry
+	for _, e := range p.Boot {
+		f := p.files[e.Path]
+		entries = append(entries, eltorito.Entry{
+			Platform: byte(e.Platform), Sectors: e.loadSectors(f.content.Size()), Block: uint32(f.offset / sector)})
+	}
+	if entries == nil {
 		return nil
 	}
-	le := binary.LittleEndian
-	out := make([]byte, sector)
-	out[0], out[1] = validationID, byte(p.Boot[0].Platform)
-	out[validationKey], out[validationKey+1] = 0x55, 0xaa
-	le.PutUint16(out[validationSum:], -checksum(out[:catalogEntry]))
-	at := out[catalogEntry:]
-	for i, e := range p.Boot {
-		if i > 0 {
-			at[0], at[1] = headerMore, byte(e.Platform)
-			if i == len(p.Boot)-1 {
-				at[0] = headerLast
-			}
-			le.PutUint16(at[2:], 1)
-			at = at[catalogEntry:]
-		}
-		f := p.files[e.Path]
-		at[0] = entryBootable
-		le.PutUint16(at[entrySectors:], e.loadSectors(f.content.Size()))
-		le.PutUint32(at[entryBlock:], uint32(f.offset/sector))
-		at = at[catalogEntry:]
-	}
-	return out
-}
-
-// checksum adds up 16-bit words; that of a whole validation entry is zero.
-func checksum(p []byte) (sum uint16) {
-	for at := 0; at < len(p); at += 2 {
-		sum += binary.LittleEndian.Uint16(p[at:])
-	}
-	return sum
+	return eltorito.Encode(entries)
 }
 
 func (e BootEntry) loadSectors(size int64) uint16 {

@@ -2,9 +2,10 @@ package iso9660
 
 import (
 	"encoding/binary"
-	"fmt"
 	"strings"
 	"time"
+
+	"github.com/bootwright/bootwright/formats/iso9660/record"
 )
 
 // Types of volume descriptors (section 8.1.1).
@@ -17,34 +18,33 @@ const (
 
 // Offsets in volume descriptors (sections 8.2 and 8.4; El Torito section 2.0).
 const (
-	vdIdentifier   = 1
-	vdVersion      = 6
-	bootSystem     = 7
-	bootCatalog    = 71
-	vdVolume       = 40
-	vdBlocks       = 80
-	vdEscape       = 88
-	vdSetSize      = 120
-	vdSequence     = 124
-	vdBlockSize    = 128
-	vdTableSize    = 132
-	vdTableL       = 140
-	vdTableM       = 148
-	vdRoot         = 156
-	vdVolumeSet    = 190
-	vdPublisher    = 318
-	vdPreparer     = 446
-	vdApplication  = 574
-	vdFiles        = 702 // copyright, abstract and bibliographic files, 37 bytes each
-	vdCreated      = 813
-	vdModified     = 830
-	vdExpires      = 847
-	vdEffective    = 864
-	vdStructure    = 881
-	standardID     = "CD001"
-	elTorito       = "EL TORITO SPECIFICATION"
-	jolietEscape   = "%/E"
-	volumeTimeSize = 17
+	vdIdentifier  = 1
+	vdVersion     = 6
+	bootSystem    = 7
+	bootCatalog   = 71
+	vdVolume      = 40
+	vdBlocks      = 80
+	vdEscape      = 88
+	vdSetSize     = 120
+	vdSequence    = 124
+	vdBlockSize   = 128
+	vdTableSize   = 132
+	vdTableL      = 140
+	vdTableM      = 148
+	vdRoot        = 156
+	vdVolumeSet   = 190
+	vdPublisher   = 318
+	vdPreparer    = 446
+	vdApplication = 574
+	vdFiles       = 702 // copyright, abstract and bibliographic files, 37 bytes each
+	vdCreated     = 813
+	vdModified    = 830
+	vdExpires     = 847
+	vdEffective   = 864
+	vdStructure   = 881
+	standardID    = "CD001"
+	elTorito      = "EL TORITO SPECIFICATION"
+	jolietEscape  = "%/E"
 )
 
 // descriptors are the volume descriptors, a sector each. Called before layout is done they hold wrong places, but are
@@ -89,41 +89,23 @@ func (p *plan) volumeDescriptor(kind byte, h *hierarchy, text func(string) []byt
 	for i := range 3 {
 		put(vdFiles+37*i, vdFiles+37*(i+1), "")
 	}
-	both32(d[vdBlocks:], uint32(p.blocks))
-	both16(d[vdSetSize:], 1)
-	both16(d[vdSequence:], 1)
-	both16(d[vdBlockSize:], sector)
+	record.Both32(d[vdBlocks:], uint32(p.blocks))
+	record.Both16(d[vdSetSize:], 1)
+	record.Both16(d[vdSequence:], 1)
+	record.Both16(d[vdBlockSize:], sector)
 	size := h.tableSize()
-	both32(d[vdTableSize:], uint32(size))
+	record.Both32(d[vdTableSize:], uint32(size))
 	binary.LittleEndian.PutUint32(d[vdTableL:], uint32(h.tables))
 	binary.BigEndian.PutUint32(d[vdTableM:], uint32(h.tables+blocksOf(size)))
 	root := h.dirs[0].record([]byte{0}, nil, p.Epoch)
-	root.put(d[vdRoot : vdRoot+recordLen(root.id, nil)])
+	root.Put(d[vdRoot : vdRoot+record.Len(root.ID, nil)])
 	for _, at := range []int{vdCreated, vdModified, vdExpires, vdEffective} {
 		t := p.Epoch
 		if at > vdModified {
 			t = time.Time{}
 		}
-		copy(d[at:], volumeTime(t))
+		copy(d[at:], record.VolumeTime(t))
 	}
 	d[vdStructure] = 1
 	return d
-}
-
-// volumeTime is a date in digits and a zone (section 8.4.26.1), in UTC; zeros where t is unspecified.
-func volumeTime(t time.Time) string {
-	if y := t.UTC().Year(); t.IsZero() || y < 1 || y > 9999 {
-		return strings.Repeat("0", volumeTimeSize-1) + "\x00"
-	}
-	t = t.UTC()
-	return fmt.Sprintf("%s%02d\x00", t.Format("20060102150405"), t.Nanosecond()/1e7)
-}
-
-// parseVolumeTime reads what volumeTime writes, in any zone; the zero time where it is unspecified or nonsense.
-func parseVolumeTime(p []byte) time.Time {
-	t, err := time.ParseInLocation("20060102150405", string(p[:14]), time.UTC)
-	if err != nil {
-		return time.Time{}
-	}
-	return t.Add(-time.Duration(int8(p[volumeTimeSize-1])) * 15 * time.Minute)
 }

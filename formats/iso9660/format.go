@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/iso9660/record"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
 const (
-	sector           = 2048
+	sector           = record.Sector
 	systemArea       = 16 // sectors before the first volume descriptor (section 6.2.1), for partition tables
 	defaultPad       = 150
 	maxFile    int64 = 1 << 43 // a volume's blocks have 32-bit numbers
@@ -36,8 +37,7 @@ type Options struct {
 	Pad int
 }
 
-// Image is the Blob that Format lays out and the places of its files. Hand on the embedded blob.Image where extents
-// matter.
+// Image is the Blob that Format lays out and the places of its files.
 type Image struct {
 	*blob.Image
 	files map[string]blob.Range
@@ -109,9 +109,8 @@ type plan struct {
 	files   map[string]*file
 	primary *hierarchy
 	joliet  *hierarchy // nil without Joliet
-	rock    continuation
-	catalog uint32 // block of the boot catalogue
-	blocks  int64  // of the volume
+	catalog uint32     // block of the boot catalogue
+	blocks  int64      // of the volume
 }
 
 // collect takes the regular files out of t and refuses what the volume cannot hold.
@@ -138,8 +137,7 @@ func (p *plan) collect(t *tree.Tree) error {
 	return p.checkBoot(t)
 }
 
-// layout gives everything its blocks, in this order: descriptors, path tables, boot catalogue, folders, Rock Ridge
-// continuation areas, files, padding.
+// layout gives everything its blocks, in this order: descriptors, path tables, boot catalogue, folders, files, padding.
 func (p *plan) layout() error {
 	next := systemArea + int64(len(p.descriptors()))
 	for _, h := range p.hierarchies() {
@@ -149,7 +147,9 @@ func (p *plan) layout() error {
 		p.catalog = uint32(next)
 		next++
 	}
-	next = p.layoutFolders(next)
+	for _, h := range p.hierarchies() {
+		next = h.placeFolders(next, p)
+	}
 	share(p.order)
 	end := p.placeFiles(next * sector)
 	p.blocks = blocksOf(end) + int64(p.Pad)
@@ -157,22 +157,6 @@ func (p *plan) layout() error {
 		return report.Errorf(report.Invalid, "iso 9660 volume of %d bytes; 8 TiB is the limit", p.blocks*sector)
 	}
 	return nil
-}
-
-// layoutFolders makes the Rock Ridge fields twice: first for the sizes of the folders, and again when they say where the
-// continuation areas are. libarchive insists that those lie behind the folders, and before the files.
-func (p *plan) layoutFolders(next int64) int64 {
-	if !p.NoRockRidge {
-		p.primary.addRockRidge(&continuation{}, p.Epoch)
-	}
-	for _, h := range p.hierarchies() {
-		next = h.placeFolders(next, p.files)
-	}
-	if !p.NoRockRidge {
-		p.rock.block = next
-		p.primary.addRockRidge(&p.rock, p.Epoch)
-	}
-	return next + blocksOf(int64(len(p.rock.data)))
 }
 
 func (p *plan) hierarchies() []*hierarchy {
@@ -197,7 +181,6 @@ func (p *plan) image() (*Image, error) {
 	}
 	add("volume descriptors", systemArea, descriptors)
 	add("boot catalogue", int64(p.catalog), p.bootCatalogue())
-	add("rock ridge", p.rock.block, p.rock.data)
 	for i, h := range p.hierarchies() {
 		prefix := [...]string{"", "joliet "}[i]
 		add(prefix+"path tables", h.tables, h.pathTables())

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/iso9660/record"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -28,6 +29,7 @@ type dir struct {
 	size    int64
 	self    []byte // system use fields of "." and of ".."
 	up      []byte
+	area    record.Area // right behind the records
 }
 
 // entry is something in a folder.
@@ -115,81 +117,113 @@ func (h *hierarchy) pathTables() []byte {
 }
 
 // placeFolders gives every folder its blocks, from next on, and returns the block behind the last.
-func (h *hierarchy) placeFolders(next int64, files map[string]*file) int64 {
+func (h *hierarchy) placeFolders(next int64, p *plan) int64 {
+	rock := h == p.primary && !p.NoRockRidge
 	for _, d := range h.dirs {
-		at := fit(0, recordLen([]byte{0}, d.self))
-		at = fit(at, recordLen([]byte{1}, d.up))
-		for _, e := range d.entries {
-			n := int64(1)
-			if f := files[e.node.Path]; f != nil {
-				n = f.extents()
-			}
-			for range n {
-				at = fit(at, recordLen(e.id, e.rock))
-			}
+		if rock {
+			d.addRockRidge(0, p.Epoch)
 		}
-		d.block, d.size = uint32(next), blob.Align(at, sector)
+		d.block, d.size = uint32(next), blob.Align(d.measure(p.files), sector)
 		next += d.size / sector
+		if len(d.area.Data) > 0 { // now that its place is known
+			d.addRockRidge(next, p.Epoch)
+			next += blocksOf(int64(len(d.area.Data)))
+		}
 	}
 	return next
 }
 
-// fit is the end of a record of n bytes behind at: no record crosses a sector (section 6.8.1.1).
-func fit(at int64, n int) int64 { return start(at, n) + int64(n) }
-
-func start(at int64, n int) int64 {
-	if at%sector+int64(n) > sector {
-		return blob.Align(at, sector)
+// measure is the length of d's records.
+func (d *dir) measure(files map[string]*file) int64 {
+	at := fit(0, record.Len([]byte{0}, d.self))
+	at = fit(at, record.Len([]byte{1}, d.up))
+	for _, e := range d.entries {
+		n := int64(1)
+		if f := files[e.node.Path]; f != nil {
+			n = f.extents()
+		}
+		for range n {
+			at = fit(at, record.Len(e.id, e.rock))
+		}
 	}
 	return at
 }
 
-// encode is all folders, in the order of their blocks.
+// fit is the end of a record of n bytes behind at.
+func fit(at int64, n int) int64 { return record.Start(at, n) + int64(n) }
+
+// encode is all folders and what is behind them, from the block of the root on.
 func (h *hierarchy) encode(files map[string]*file, epoch time.Time) []byte {
-	last := h.dirs[len(h.dirs)-1]
-	out := make([]byte, int64(last.block-h.dirs[0].block)*sector+last.size)
+	first, last := int64(h.dirs[0].block), h.dirs[len(h.dirs)-1]
+	out := make([]byte, (int64(last.block)-first)*sector+last.size+int64(len(last.area.Data)))
 	for _, d := range h.dirs {
-		p, at := out[int64(d.block-h.dirs[0].block)*sector:], int64(0)
-		put := func(r record) {
-			n := recordLen(r.id, r.rock)
-			at = start(at, n)
-			r.put(p[at : at+int64(n)])
-			at += int64(n)
-		}
-		put(d.record([]byte{0}, d.self, epoch))
-		put(d.parent.record([]byte{1}, d.up, epoch))
-		for _, e := range d.entries {
-			if e.dir != nil {
-				put(e.dir.record(e.id, e.rock, epoch))
-				continue
-			}
-			for _, r := range fileRecords(e, files[e.node.Path], epoch) {
-				put(r)
-			}
-		}
+		p := out[(int64(d.block)-first)*sector:]
+		copy(p[d.size:], d.area.Data)
+		d.encode(p[:d.size], files, epoch)
 	}
 	return out
 }
 
-func (d *dir) record(id, rock []byte, epoch time.Time) record {
-	return record{id: id, rock: rock, block: d.block, size: uint32(d.size), flags: flagDir, time: timeOf(d.node, epoch)}
+// encode writes the records of d into p.
+func (d *dir) encode(p []byte, files map[string]*file, epoch time.Time) {
+	at := int64(0)
+	put := func(r record.Record) {
+		n := record.Len(r.ID, r.SystemUse)
+		at = fit(at, n)
+		r.Put(p[at-int64(n) : at])
+	}
+	put(d.record([]byte{0}, d.self, epoch))
+	put(d.parent.record([]byte{1}, d.up, epoch))
+	for _, e := range d.entries {
+		if e.dir != nil {
+			put(e.dir.record(e.id, e.rock, epoch))
+			continue
+		}
+		for _, r := range fileRecords(e, files[e.node.Path], epoch) {
+			put(r)
+		}
+	}
+}
+
+func (d *dir) record(id, rock []byte, epoch time.Time) record.Record {
+	return record.Record{ID: id, SystemUse: rock, Block: d.block, Size: uint32(d.size), Flags: record.Dir, Time: timeOf(d.node, epoch)}
 }
 
 // fileRecords are the records of what is no folder: one for each extent of a file, one for anything else.
-func fileRecords(e entry, f *file, epoch time.Time) []record {
-	r := record{id: e.id, rock: e.rock, time: timeOf(e.node, epoch)}
+func fileRecords(e entry, f *file, epoch time.Time) []record.Record {
+	r := record.Record{ID: e.id, SystemUse: e.rock, Time: timeOf(e.node, epoch)}
 	if f == nil {
-		return []record{r}
+		return []record.Record{r}
 	}
-	var out []record
+	var out []record.Record
 	for off := int64(0); ; off += maxExtent {
 		left := f.content.Size() - off
-		r.block, r.size, r.flags = uint32((f.offset+off)/sector), uint32(min(left, maxExtent)), 0
+		r.Block, r.Size, r.Flags = uint32((f.offset+off)/sector), uint32(min(left, maxExtent)), 0
 		if left <= maxExtent {
 			return append(out, r)
 		}
-		r.flags = flagMore
+		r.Flags = record.More
 		out = append(out, r)
+	}
+}
+
+// addRockRidge gives every record of d its system use fields, whose continuations begin at block.
+func (d *dir) addRockRidge(block int64, epoch time.Time) {
+	d.area = record.Area{Block: block}
+	attributes := func(d *dir) [][]byte { return record.Attributes(d.node, d.links(), timeOf(d.node, epoch)) }
+	self := attributes(d)
+	if d.parent == d {
+		self = record.RootFields(d.node, d.links(), timeOf(d.node, epoch))
+	}
+	d.self = d.area.SystemUse([]byte{0}, self)
+	d.up = d.area.SystemUse([]byte{1}, attributes(d.parent))
+	for i := range d.entries {
+		e := &d.entries[i]
+		links := 1
+		if e.dir != nil {
+			links = e.dir.links()
+		}
+		e.rock = d.area.SystemUse(e.id, record.Fields(e.node, links, timeOf(e.node, epoch)))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/iso9660/record"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -39,7 +40,6 @@ type Volume struct {
 // Bounds on what Read follows.
 const (
 	maxDescriptors = 64
-	maxAreas       = 32        // continuation areas of one record, as in Linux
 	maxPath        = 4096      // bytes
 	maxMetadata    = 512 << 20 // bytes of folders, continuation areas and nodes
 	nodeCost       = 256       // bytes of a node beside its path
@@ -107,7 +107,7 @@ func (d descriptors) volume() *Volume {
 		Publisher:   text(vdPublisher, vdPreparer),
 		Preparer:    text(vdPreparer, vdApplication),
 		Application: text(vdApplication, vdFiles),
-		Created:     parseVolumeTime(d.primary[vdCreated:vdModified]),
+		Created:     record.ParseVolumeTime(d.primary[vdCreated:vdModified]),
 		Size:        int64(binary.LittleEndian.Uint32(d.primary[vdBlocks:])) * sector,
 	}
 }
@@ -153,11 +153,11 @@ func (r *reader) load(off, n int64, what string) ([]byte, error) {
 
 // walk reads the folder of the root record and all below it.
 func (r *reader) walk(root []byte) error {
-	rec, err := parseRecord(root)
+	rec, _, err := record.Parse(root)
 	if err != nil {
 		return err
 	}
-	if err := r.enqueue(".", rec.block, rec.size); err != nil {
+	if err := r.enqueue(".", rec.Block, rec.Size); err != nil {
 		return err
 	}
 	for len(r.queue) > 0 {
@@ -189,30 +189,29 @@ func (r *reader) readFolder(f folder) error {
 	if err != nil {
 		return err
 	}
-	var parts []record // earlier extents of the file that is being read
+	var parts []record.Record // earlier extents of the file that is being read
 	entries, relocated := 0, 0
 	for at := 0; at < len(data); {
-		n := int(data[at])
-		if n == 0 {
+		if data[at] == 0 {
 			at += sector - at%sector
 			continue
 		}
-		rec, err := parseRecord(data[at:min(at+n, len(data), at+sector-at%sector)])
+		rec, n, err := record.Parse(data[at:min(at+sector-at%sector, len(data))])
 		if err != nil {
 			return report.Errorf(report.Invalid, "folder %s, record at offset %d: %w", f.path, base+int64(at), err)
 		}
 		at += n
-		if len(parts) > 0 && string(parts[0].id) != string(rec.id) {
+		if len(parts) > 0 && string(parts[0].ID) != string(rec.ID) {
 			return report.Errorf(report.Invalid, "folder %s, record at offset %d: the file before it lacks its last extent", f.path, base+int64(at-n))
 		}
-		if parts = append(parts, rec); rec.flags&flagMore != 0 {
+		if parts = append(parts, rec); rec.Flags&record.More != 0 {
 			continue
 		}
 		moved, err := r.addEntry(f.path, parts)
 		if err != nil {
 			return err
 		}
-		if isSelf := len(rec.id) == 1 && rec.id[0] <= 1; !isSelf {
+		if !rec.Self() {
 			entries++
 		}
 		if moved {
@@ -226,70 +225,51 @@ func (r *reader) readFolder(f folder) error {
 	return nil
 }
 
-// parseRecord reads the directory record that p is cut to.
-func parseRecord(p []byte) (record, error) {
-	if len(p) < recordIdentifier+1 || int(p[0]) != len(p) || recordIdentifier+int(p[recordIDLength]) > len(p) || p[recordIDLength] == 0 {
-		return record{}, report.Errorf(report.Invalid, "directory record of %d bytes does not hold its identifier or crosses a sector", len(p))
-	}
-	if p[recordUnit] != 0 || p[recordGap] != 0 {
-		return record{}, report.Errorf(report.Unsupported, "interleaved file")
-	}
-	id := p[recordIdentifier : recordIdentifier+int(p[recordIDLength])]
-	return record{
-		id:    id,
-		rock:  p[min(recordHead(id), len(p)):],
-		block: binary.LittleEndian.Uint32(p[recordBlock:]) + uint32(p[recordXAR]),
-		size:  binary.LittleEndian.Uint32(p[recordSize:]),
-		flags: p[recordFlags],
-		time:  getTime(p[recordTime:]),
-	}, nil
-}
-
 // addEntry adds what the records of one entry describe and reports whether it is a relocated folder, which has its
 // place elsewhere.
-func (r *reader) addEntry(dir string, parts []record) (moved bool, err error) {
+func (r *reader) addEntry(dir string, parts []record.Record) (moved bool, err error) {
 	rec := parts[len(parts)-1]
-	if len(rec.id) == 1 && rec.id[0] <= 1 {
-		if rec.id[0] == 0 && dir == "." && r.names == RockRidge {
+	if rec.Self() {
+		if rec.ID[0] == 0 && dir == "." && r.names == RockRidge {
 			_, err = r.addNode(".", rec, nil)
 		}
 		return false, err
 	}
-	if rec.flags&flagAssociated != 0 {
+	if rec.Flags&record.Associated != 0 {
 		return false, nil
 	}
 	return r.addNode(dir, rec, parts)
 }
 
 // addNode adds the node of rec, in folder dir; without parts, rec is that of the root.
-func (r *reader) addNode(dir string, rec record, parts []record) (moved bool, err error) {
-	n := tree.Node{Path: dir, ModTime: rec.time, Mode: 0o444}
-	if rec.flags&flagDir != 0 {
+func (r *reader) addNode(dir string, rec record.Record, parts []record.Record) (moved bool, err error) {
+	n := tree.Node{Path: dir, ModTime: rec.Time, Mode: 0o444}
+	if rec.Flags&record.Dir != 0 {
 		n.Mode = fs.ModeDir | 0o555
 	}
 	var name string
 	if r.names == RockRidge {
-		x, err := r.rock(rec.rock)
-		if err != nil || x.relocated {
-			return x.relocated, err
+		x, err := r.rock(rec)
+		if err != nil || x.Relocated {
+			return x.Relocated, err
 		}
-		if x.child != 0 {
+		if x.Child != 0 {
 			if rec, x, err = r.relocated(x); err != nil {
 				return false, err
 			}
 		}
-		name = x.name
-		x.apply(&n, rec.flags&flagDir != 0)
+		name = x.Name
+		x.Apply(&n, rec.Flags&record.Dir != 0)
 	}
 	if parts == nil {
 		return false, r.tree.Add(n)
 	}
-	if n.Path, err = r.entryPath(dir, name, rec.id); err != nil || r.tree.Get(n.Path) != nil {
+	if n.Path, err = r.entryPath(dir, name, parts[0].ID); err != nil || r.tree.Get(n.Path) != nil {
 		return false, err
 	}
 	switch {
 	case n.Mode.IsDir():
-		err = r.enqueue(n.Path, rec.block, rec.size)
+		err = r.enqueue(n.Path, rec.Block, rec.Size)
 	case n.Mode.IsRegular():
 		n.Content, err = r.content(n.Path, parts)
 	}
@@ -336,10 +316,10 @@ func fromUCS2(p []byte) string {
 }
 
 // content is the bytes of a file, one slice of the image where its extents follow one another.
-func (r *reader) content(p string, parts []record) (blob.Blob, error) {
+func (r *reader) content(p string, parts []record.Record) (blob.Blob, error) {
 	var runs []blob.Range
 	for _, rec := range parts {
-		off, n := int64(rec.block)*sector, int64(rec.size)
+		off, n := int64(rec.Block)*sector, int64(rec.Size)
 		if n == 0 {
 			continue
 		}

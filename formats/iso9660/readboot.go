@@ -2,8 +2,10 @@ package iso9660
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/iso9660/eltorito"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
@@ -11,7 +13,7 @@ import (
 type BootImage struct {
 	Platform    Platform
 	Bootable    bool
-	Emulation   byte // 0 none, 1 to 3 a floppy of 1.2, 1.44 or 2.88 MB, 4 a hard disk
+	Emulation   byte // 0 none; 1, 2 and 3 a floppy of 1.2, 1.44 and 2.88 MB; 4 a hard disk
 	LoadSectors int  // of 512 bytes, as the catalogue has it
 	Offset      int64
 	// Content is what firmware loads or maps: LoadSectors, or a whole floppy; for 0 or 1 of an EFI image and for a hard
@@ -33,54 +35,43 @@ func readBoot(b blob.Blob, record []byte, volume int64, files map[int64]string) 
 	if err := blob.ReadFull(b, p, at); err != nil {
 		return nil, err
 	}
-	if p[0] != validationID || p[validationKey] != 0x55 || p[validationKey+1] != 0xaa || checksum(p[:catalogEntry]) != 0 {
-		return nil, report.Errorf(report.Invalid, "boot catalogue at offset %d does not begin with a valid entry", at)
+	entries, err := eltorito.Parse(p)
+	if err != nil {
+		return nil, fmt.Errorf("offset %d: %w", at, err)
 	}
 	var out []BootImage
-	add := func(p []byte, platform Platform) error {
-		image, err := readEntry(b, p, platform, volume)
+	for _, e := range entries {
+		image, err := bootImage(b, e, min(volume, b.Size()))
+		if err != nil {
+			return nil, err
+		}
 		image.Path = files[image.Offset]
 		out = append(out, image)
-		return err
-	}
-	platform, left := Platform(p[1]), 1
-	for p = p[catalogEntry:]; len(p) > 0; p = p[catalogEntry:] {
-		switch {
-		case left > 0:
-			left--
-			if err := add(p, platform); err != nil {
-				return nil, err
-			}
-		case p[0] == headerMore || p[0] == headerLast:
-			platform, left = Platform(p[1]), int(binary.LittleEndian.Uint16(p[2:]))
-		case p[0] != 0x44: // the extension of an entry's selection criteria
-			return out, nil
-		}
 	}
 	return out, nil
 }
 
-func readEntry(b blob.Blob, p []byte, platform Platform, volume int64) (BootImage, error) {
+// bootImage cuts the image of e out of b, whose volume ends at end.
+func bootImage(b blob.Blob, e eltorito.Entry, end int64) (BootImage, error) {
 	i := BootImage{
-		Platform:    platform,
-		Bootable:    p[0] == entryBootable,
-		Emulation:   p[1] & 0xf,
-		LoadSectors: int(binary.LittleEndian.Uint16(p[entrySectors:])),
-		Offset:      int64(binary.LittleEndian.Uint32(p[entryBlock:])) * sector,
+		Platform:    Platform(e.Platform),
+		Bootable:    e.Bootable,
+		Emulation:   e.Emulation,
+		LoadSectors: int(e.Sectors),
+		Offset:      int64(e.Block) * sector,
 	}
-	end := min(volume, b.Size())
 	if i.Offset >= end {
-		return i, report.Errorf(report.Invalid, "%v boot image at offset %d leaves a volume of %d bytes", platform, i.Offset, end)
+		return i, report.Errorf(report.Invalid, "%v boot image at offset %d leaves a volume of %d bytes", i.Platform, i.Offset, end)
 	}
-	size := int64(i.LoadSectors) * firmwareSector
+	size := int64(e.Sectors) * firmwareSector
 	switch {
-	case i.Emulation == 1:
+	case e.Emulation == 1:
 		size = 1200 << 10
-	case i.Emulation == 2:
+	case e.Emulation == 2:
 		size = 1440 << 10
-	case i.Emulation == 3:
+	case e.Emulation == 3:
 		size = 2880 << 10
-	case i.Emulation > 3 || platform == EFI && i.LoadSectors <= 1:
+	case e.Emulation > 3 || i.Platform == EFI && e.Sectors <= 1:
 		size = end - i.Offset
 	}
 	i.Content = blob.Slice(b, i.Offset, min(size, end-i.Offset))
