@@ -21,14 +21,13 @@ type Mode string
 
 // The modes.
 const (
-	Auto  Mode = "auto"  // Live on a terminal, else Plain
-	Live  Mode = "live"  // a few lines that are redrawn
+	Auto  Mode = "auto"  // a few lines that are redrawn on a terminal, else Plain
 	Plain Mode = "plain" // lines, for steps of more than a second
 	JSON  Mode = "json"  // one object a line
 	None  Mode = "none"
 )
 
-// Modes are the modes that a person may ask for.
+// Modes are all modes, the default one first.
 func Modes() []string { return []string{string(Auto), string(Plain), string(JSON), string(None)} }
 
 const (
@@ -59,24 +58,15 @@ type view interface {
 // New shows progress on w. The result is nil, which shows nothing, for None.
 func New(w io.Writer, mode Mode) *Progress {
 	width := terminalWidth(w)
-	if mode == Auto {
-		mode = Plain
-		if width != nil {
-			mode = Live
-		}
-	}
-	switch mode {
-	case Live:
-		if width == nil {
-			width = func() int { return 80 }
-		}
-		return &Progress{view: &liveView{w: w, width: width}}
-	case Plain:
-		return &Progress{view: &plainView{w: w}}
-	case JSON:
+	switch {
+	case mode == None:
+		return nil
+	case mode == JSON:
 		return &Progress{view: &jsonView{w: w}}
+	case mode == Auto && width != nil:
+		return &Progress{view: &liveView{w: w, width: width}}
 	}
-	return nil
+	return &Progress{view: &plainView{w: w}}
 }
 
 // terminalWidth tells the width of the terminal behind w in columns; it is nil if there is none that understands

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -104,11 +105,14 @@ func screen(t *testing.T, out string, width int) string {
 	return strings.Join(lines, "\n")
 }
 
+func live(w io.Writer, width int) *Progress {
+	return &Progress{view: &liveView{w: w, width: func() int { return width }}}
+}
+
 func TestLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		p := New(&out, Live)
-		p.view.(*liveView).width = func() int { return 60 }
+		p := live(&out, 60)
 		s := p.Step("fetch base", 4<<20)
 		for i := range 10 {
 			defer p.Step(fmt.Sprintf("layer %d with a name that is longer than the screen is wide", i), 0).Done(nil)
@@ -132,7 +136,7 @@ func TestLive(t *testing.T) {
 func TestLiveLeavesOnlyLongSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		work(New(&out, Live))
+		work(live(&out, 80))
 		want := "  write metal-amd64.iso             120.0 MiB in 12s, 10.0 MiB/s\n  fetch                             failed after 2s"
 		if got := screen(t, out.String(), 80); got != want {
 			t.Errorf("got:\n%s\nwant:\n%s", got, want)

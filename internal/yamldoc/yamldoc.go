@@ -20,13 +20,12 @@ import (
 // Options bounds what a document may cost. The zero value works.
 type Options struct {
 	MaxBytes int // of the text; 0 means 4 MiB
-	MaxNodes int // keys, values, lists and mappings, aliases expanded, as estimated from above; 0 means 100 000
 }
 
 const (
 	defaultMaxBytes = 4 << 20
-	defaultMaxNodes = 100_000
-	maxDepth        = 100 // of lists and mappings in each other
+	maxNodes        = 100_000 // keys, values, lists and mappings, aliases expanded
+	maxDepth        = 100     // of lists and mappings in each other
 )
 
 // Doc is a document that is well formed. It knows where everything is. The zero value is an empty one, without a name.
@@ -52,9 +51,6 @@ func Parse(name string, data []byte, o Options) (*Doc, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = defaultMaxBytes
 	}
-	if o.MaxNodes == 0 {
-		o.MaxNodes = defaultMaxNodes
-	}
 	if len(data) > o.MaxBytes {
 		return nil, d.fail(0, 0, "", "%d bytes are more than the %d that such a document may have", len(data), o.MaxBytes)
 	}
@@ -64,13 +60,13 @@ func Parse(name string, data []byte, o Options) (*Doc, error) {
 		return nil, err
 	}
 	// The parser takes up to a kilobyte a node, so the bound comes before it.
-	if n := nodesAtMost(data); n > o.MaxNodes {
-		return nil, d.fail(0, 0, "", "about %d keys and values are more than the %d that such a document may have", n, o.MaxNodes)
+	if n := nodesAtMost(data); n > maxNodes {
+		return nil, d.fail(0, 0, "", "about %d keys and values are more than the %d that such a document may have", n, maxNodes)
 	}
 	if err := d.load(data); err != nil {
 		return nil, err
 	}
-	if _, err := d.expanded(d.root, 0, o.MaxNodes, map[*yaml.Node]int{}); err != nil {
+	if _, err := d.expanded(d.root, 0, map[*yaml.Node]int{}); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -94,7 +90,7 @@ func (d *Doc) checkText(data []byte) error {
 			bad = "a NUL byte: this is a binary file, not a YAML text"
 		case r == utf8.RuneError && size == 1:
 			bad = "a byte that is not UTF-8"
-		case r < 0x20 && r != '\t' && r != '\n' && r != '\r', r == 0xFFFE, r == 0xFFFF:
+		case !printable(r):
 			bad = "a control character"
 		}
 		if bad != "" {
@@ -107,6 +103,17 @@ func (d *Doc) checkText(data []byte) error {
 		i += size
 	}
 	return nil
+}
+
+// printable is c-printable of YAML 1.2. The parser takes more, but terminals act on C1 control characters.
+func printable(r rune) bool {
+	switch {
+	case r == '\t', r == '\n', r == '\r', r == 0x85:
+		return true
+	case r < 0x20, r >= 0x7F && r < 0xA0:
+		return false
+	}
+	return r != 0xFFFE && r != 0xFFFF
 }
 
 // nodesAtMost is an upper bound of the nodes in data from its punctuation alone: every node follows one of these.
@@ -184,8 +191,8 @@ func (d *Doc) syntaxError(err error) error {
 	return d.fail(at.Line, at.Column, hint, "%s", message)
 }
 
-// expanded counts n and all below it with aliases expanded, but never beyond limit.
-func (d *Doc) expanded(n *yaml.Node, depth, limit int, done map[*yaml.Node]int) (int, error) {
+// expanded counts n and all below it with aliases expanded, but never beyond maxNodes.
+func (d *Doc) expanded(n *yaml.Node, depth int, done map[*yaml.Node]int) (int, error) {
 	const underWay = -1
 	if n.Kind == yaml.AliasNode {
 		if done[n.Alias] == underWay {
@@ -202,12 +209,12 @@ func (d *Doc) expanded(n *yaml.Node, depth, limit int, done map[*yaml.Node]int) 
 	done[n] = underWay
 	total := 1
 	for _, child := range n.Content {
-		m, err := d.expanded(child, depth+1, limit, done)
+		m, err := d.expanded(child, depth+1, done)
 		if err != nil {
 			return 0, err
 		}
-		if total += m; total > limit {
-			return 0, d.fail(child.Line, child.Column, "", "aliases expand to more than %d keys and values", limit)
+		if total += m; total > maxNodes {
+			return 0, d.fail(child.Line, child.Column, "", "aliases expand to more than %d keys and values", maxNodes)
 		}
 	}
 	done[n] = total

@@ -145,6 +145,7 @@ func TestFindings(t *testing.T) {
 		{"name: a\x00b\n", "1:8 : found a NUL byte: this is a binary file, not a YAML text"},
 		{"é\r\nnäme: \xff\n", "2:7 : found a byte that is not UTF-8"},
 		{"name: \x1b[31m\n", "1:7 : found a control character"},
+		{"name: \u009b31m\n", "1:7 : found a control character"},
 		{"\xff\xfen\x00", "0:0 : the text is encoded as UTF-16 (save it as UTF-8)"},
 		{"\ufeffnaem: x\n", "1:1 naem: unknown field (did you mean \"name\"?)"},
 		{"inner: " + strings.Repeat("[", 101) + strings.Repeat("]", 101), "1:108 : lists and mappings in each other more than 100 levels deep"},
