@@ -33,6 +33,7 @@ func WriteDevice(ctx context.Context, dev *os.File, b Blob, opts WriteOptions) e
 	if !opts.Verify {
 		return nil
 	}
+	dropCache(dev)
 	return verify(ctx, dev, b)
 }
 
@@ -40,6 +41,10 @@ func zeroRange(ctx context.Context, dev *os.File, r Range) error {
 	if discard(dev, r) {
 		return nil
 	}
+	return writeZeros(ctx, dev, r)
+}
+
+func writeZeros(ctx context.Context, dev *os.File, r Range) error {
 	buf := make([]byte, min(r.Length, 1<<20))
 	for r.Length > 0 {
 		if err := ctx.Err(); err != nil {

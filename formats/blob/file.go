@@ -88,10 +88,15 @@ func (o WriteOptions) progress(n int64) {
 }
 
 // WriteFile writes b to path: beside it under a temporary name, holes skipped, synced, then renamed, so that path
-// holds either what it held or all of b, whatever happens meanwhile. A cancelled ctx stops it within one piece.
+// holds either what it held or all of b, whatever happens meanwhile. A cancelled ctx stops it within one piece. A symbolic
+// link at path is replaced; a folder or a device there, or behind the link, is refused.
 func WriteFile(ctx context.Context, path string, b Blob, opts WriteOptions) (err error) {
-	if st, err := os.Stat(path); err == nil && st.IsDir() {
+	switch st, err := os.Stat(path); {
+	case err != nil: // mostly that nothing is there, which is fine
+	case st.IsDir():
 		return &fs.PathError{Op: "write", Path: path, Err: syscall.EISDIR}
+	case !st.Mode().IsRegular():
+		return &fs.PathError{Op: "write", Path: path, Err: notRegular(st.Mode())}
 	}
 	mode := opts.Mode
 	if mode == 0 {
@@ -133,16 +138,13 @@ func createBeside(path string, mode fs.FileMode) (*os.File, error) {
 	for i := 0; ; i++ {
 		name := filepath.Join(dir, fmt.Sprintf(".%s.%d-%d.partial", base, os.Getpid(), i))
 		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
-		if err == nil || errors.Is(err, fs.ErrExist) && i < 1000 {
-			if err == nil {
-				return f, nil
-			}
+		if errors.Is(err, fs.ErrExist) && i < 1000 {
 			continue
 		}
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
 			err = &fs.PathError{Op: "write", Path: path, Err: pe.Err}
 		}
-		return nil, err
+		return f, err
 	}
 }
 
