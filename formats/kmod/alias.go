@@ -1,44 +1,43 @@
 package kmod
 
 import (
-	"cmp"
 	"slices"
-	"sort"
 	"strings"
 )
 
-// alias says that module is for what pattern matches.
-type alias struct{ pattern, module string }
+// aliases are lines "alias PATTERN MODULE", sorted by their bytes, so that patterns that begin with a given text are
+// neighbours. As a text they need no parsing: the kernel waits for modprobe. What comes from a file may be damaged, which
+// loses aliases and nothing else; but each line must be ended.
+type aliases string
 
-// aliases are sorted by pattern, so that those that begin with a given text are neighbours.
-type aliases []alias
+const aliasWord = "alias "
 
-func compareAliases(a, b alias) int {
-	return cmp.Or(cmp.Compare(a.pattern, b.pattern), cmp.Compare(a.module, b.module))
+// aliasLine is one of aliases; pattern and module hold no white space.
+func aliasLine(pattern, module string) string {
+	return aliasWord + normal(pattern) + " " + module + "\n"
 }
 
-func (a aliases) sort() {
-	if !slices.IsSortedFunc(a, compareAliases) {
-		slices.SortFunc(a, compareAliases)
-	}
+// newAliases sorts lines and drops those that are twice.
+func newAliases(lines []string) aliases {
+	slices.Sort(lines)
+	return aliases(strings.Join(slices.Compact(lines), ""))
 }
 
 // match is the modules with a pattern that s matches. It walks down the sorted patterns one byte of s at a time, and
 // tries only those whose first wildcard stands where the walk is: of 26,000 patterns a PCI device tries some fifty.
 func (a aliases) match(s string) []string {
 	var found []string
-	for k := 0; len(a) > 0; k++ {
+	for k := 0; a != ""; k++ {
 		for _, wildcard := range []byte("*?[") {
-			for _, c := range a.narrow(k, wildcard) {
-				if glob(c.pattern[k:], s[k:]) {
-					found = append(found, c.module)
+			for pattern, module := range a.narrow(k, wildcard).all {
+				if len(pattern) > k && glob(pattern[k:], s[k:]) {
+					found = append(found, module)
 				}
 			}
 		}
 		if k == len(s) {
-			for len(a) > 0 && len(a[0].pattern) == k {
-				found = append(found, a[0].module)
-				a = a[1:]
+			for _, module := range a.narrow(k, ' ').all {
+				found = append(found, module)
 			}
 			break
 		}
@@ -47,17 +46,35 @@ func (a aliases) match(s string) []string {
 	return found
 }
 
-// narrow is those with byte c at k, of aliases that are equal before k.
-func (a aliases) narrow(k int, c byte) aliases {
-	at := func(i int) int {
-		if len(a[i].pattern) == k {
-			return -1
+// all are the lines, as pattern and module.
+func (a aliases) all(yield func(pattern, module string) bool) {
+	for line := range strings.Lines(string(a)) {
+		pattern, module, _ := strings.Cut(strings.TrimPrefix(line, aliasWord), " ")
+		if !yield(pattern, strings.TrimSuffix(module, "\n")) {
+			return
 		}
-		return int(a[i].pattern[k])
 	}
-	lo := sort.Search(len(a), func(i int) bool { return at(i) >= int(c) })
-	hi := lo + sort.Search(len(a)-lo, func(i int) bool { return at(lo+i) > int(c) })
-	return a[lo:hi]
+}
+
+// narrow is the lines whose pattern has byte c at k, of lines that are equal before k. A pattern ends in a space.
+func (a aliases) narrow(k int, c byte) aliases {
+	a = a[a.search(k, c):]
+	return a[:a.search(k, c+1)]
+}
+
+// search is where the first line begins whose pattern has at k a byte that is not below c.
+func (a aliases) search(k int, c byte) int {
+	lo, hi := 0, len(a) // both where a line begins
+	for lo < hi {
+		mid := (lo + hi) / 2
+		start := lo + strings.LastIndexByte(string(a[lo:mid]), '\n') + 1
+		if at := start + len(aliasWord) + k; at < len(a) && a[at] < c {
+			lo = start + strings.IndexByte(string(a[start:]), '\n') + 1
+		} else {
+			hi = start
+		}
+	}
+	return lo
 }
 
 // normal is an alias with "_" for every "-" outside brackets, as it is compared.

@@ -20,8 +20,11 @@ const (
 	fileOrder          = "modules.order"
 )
 
+// sortedHeader begins a modules.alias that holds nothing but aliases as they are in memory.
+const sortedHeader = "# Aliases extracted from modules themselves, sorted by pattern.\n"
+
 // maxFile is the most of an index file that is read; Debian's largest has 1.3 MB.
-const maxFile = 16 << 20
+const maxFile = 8 << 20
 
 // Scan reads every module below dir of t, such as usr/lib/modules/6.1.0-1-amd64, and the kernel's files there, and makes
 // the index. Other index files are not looked at.
@@ -67,7 +70,7 @@ func (x *Index) Files() *tree.Tree {
 		}
 	}
 	add(fileDep, x.depFile())
-	add(fileAlias, x.aliasFile())
+	add(fileAlias, sortedHeader+string(x.aliases))
 	add(fileSoftdep, x.softdepFile())
 	add(fileBuiltin, x.kernel.Builtin)
 	add(fileBuiltinModinfo, x.kernel.BuiltinModinfo)
@@ -94,7 +97,7 @@ func (x *Index) closure(m *Module) []*Module {
 	seen := map[*Module]bool{m: true}
 	var visit func(m *Module)
 	visit = func(m *Module) {
-		for _, name := range m.Depends {
+		for _, name := range m.Needs() {
 			if i, ok := x.byName[name]; ok && !seen[x.modules[i]] {
 				seen[x.modules[i]] = true
 				visit(x.modules[i])
@@ -104,15 +107,6 @@ func (x *Index) closure(m *Module) []*Module {
 	}
 	visit(m)
 	return order
-}
-
-func (x *Index) aliasFile() string {
-	var b strings.Builder
-	b.WriteString("# Aliases extracted from modules themselves.\n")
-	for _, a := range slices.Compact(slices.Clone(x.aliases)) {
-		b.WriteString("alias " + a.pattern + " " + a.module + "\n")
-	}
-	return b.String()
 }
 
 func (x *Index) softdepFile() string {

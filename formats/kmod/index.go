@@ -29,12 +29,13 @@ type KernelFiles struct {
 func NewIndex(modules []*Module, kernel KernelFiles) *Index {
 	x := &Index{kernel: kernel}
 	x.setModules(inOrder(modules, kernel.Order))
+	var lines []string
 	for _, m := range x.modules {
-		for _, a := range m.Aliases {
-			x.aliases = append(x.aliases, alias{normal(a), m.Name})
+		for _, pattern := range m.Aliases {
+			lines = append(lines, aliasLine(pattern, m.Name))
 		}
 	}
-	x.aliases.sort()
+	x.aliases = newAliases(lines)
 	x.setBuiltin()
 	return x
 }
@@ -73,13 +74,14 @@ func (x *Index) setBuiltin() {
 			x.builtin[Name(line)] = true
 		}
 	}
+	var lines []string
 	for field := range strings.SplitSeq(x.kernel.BuiltinModinfo, "\x00") {
 		key, value, _ := strings.Cut(field, "=")
 		if name, ok := strings.CutSuffix(key, ".alias"); ok {
-			x.builtinAliases = append(x.builtinAliases, alias{normal(value), Name(name)})
+			lines = append(lines, aliasLine(value, Name(name)))
 		}
 	}
-	x.builtinAliases.sort()
+	x.builtinAliases = newAliases(lines)
 }
 
 // Modules are all modules of the index, in order of preference.

@@ -40,17 +40,17 @@ func TestMatchFindsWhatGlobFinds(t *testing.T) {
 		return string(b)
 	}
 	for range 300 {
-		var a aliases
+		var lines []string
 		for i := range 40 {
-			a = append(a, alias{word("aabbc*?[]!"), fmt.Sprint("m", i)})
+			lines = append(lines, aliasLine(word("aabbc*?[]!"), fmt.Sprint("m", i)))
 		}
-		a.sort()
+		a := newAliases(lines)
 		for range 40 {
 			s := word("abc*")
 			var want []string
-			for _, c := range a {
-				if glob(c.pattern, s) {
-					want = append(want, c.module)
+			for pattern, module := range a.all {
+				if glob(pattern, s) {
+					want = append(want, module)
 				}
 			}
 			got := a.match(s)
@@ -197,6 +197,8 @@ func TestReadIndexRefuses(t *testing.T) {
 
 func FuzzReadIndex(f *testing.F) {
 	f.Add("kernel/a.ko: kernel/b.ko\nkernel/b.ko: kernel/a.ko\n", "alias pci:* a\n", "softdep a pre: b post: pci:x\n")
+	f.Add("a.ko:\n", sortedHeader+"alias pci:* a\nalias x a\n", "")
+	f.Add("a.ko:\n", sortedHeader+"\na\nalias\npci:\n\n", "")
 	f.Fuzz(func(t *testing.T, dep, alias, softdep string) {
 		x, err := ReadIndex(fstest.MapFS{fileDep: {Data: []byte(dep)}, fileAlias: {Data: []byte(alias)}, fileSoftdep: {Data: []byte(softdep)}})
 		if err != nil {

@@ -83,7 +83,7 @@ func (l *loader) visit(m *Module) bool {
 }
 
 func (l *loader) visitDepends(m *Module) bool {
-	for _, name := range m.Depends {
+	for _, name := range m.Needs() {
 		modules, known := l.x.Lookup(name)
 		if !known {
 			l.complain("%s, which %s needs, is missing", name, m.Name)

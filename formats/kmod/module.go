@@ -2,18 +2,19 @@ package kmod
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
-// Module is what is known of one module. From Read it has all fields; from ReadIndex only Name, Path, Depends (then the
-// whole closure) and the soft dependencies.
+// Module is what is known of one module. From Read it has all fields; from ReadIndex only Name, Path and the soft
+// dependencies, and Needs.
 type Module struct {
 	Name     string   // as lsmod shows it: "_", never "-"
 	Path     string   // relative to lib/modules/<release>, such as kernel/fs/xfs/xfs.ko
-	Depends  []string // names of modules that it links against
+	Depends  []string // names of modules that it links against; see Needs
 	SoftPre  []string // names or aliases to try to load before it
 	SoftPost []string // names or aliases to try to load after it
 	Aliases  []string // glob patterns of the devices and services it is for, such as pci:v00008086d000010D3sv*sd*bc*sc*i*
@@ -24,6 +25,21 @@ type Module struct {
 	Params   map[string]Param // by name
 	Signed   bool             // a signature is appended; whether anyone trusts it is not looked at
 	Machine  Machine
+
+	dep string // what modules.dep says: paths of all that it needs, the last to load first
+}
+
+// Needs is the names of the modules that must be loaded before it, in load order: at least those that it links against.
+func (m *Module) Needs() []string {
+	if m.dep == "" {
+		return m.Depends
+	}
+	names := strings.Fields(m.dep)
+	slices.Reverse(names)
+	for i, p := range names {
+		names[i] = Name(p)
+	}
+	return names
 }
 
 // Param is a parameter of a module.
