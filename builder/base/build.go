@@ -2,6 +2,7 @@ package base
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/builder/base/debian"
+	"github.com/bootwright/bootwright/builder/base/oci"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/progress"
@@ -134,13 +136,31 @@ func (b *Base) Close() error {
 // Part is the content of the part called title, or nil.
 func (b *Base) Part(title string) blob.Blob { return b.parts[title] }
 
+// Write stores the base in the OCI image layout in dir under tag, beside the bases of other architectures that tag names
+// already; see oci.Write. It returns the digest of the image's manifest.
+func (b *Base) Write(ctx context.Context, dir, tag string, p *progress.Progress) (_ blob.Digest, err error) {
+	config, err := json.Marshal(b.Manifest)
+	if err != nil {
+		return "", err
+	}
+	im := oci.Image{Arch: b.Manifest.Arch, ConfigType: ConfigMediaType, Config: config}
+	var total int64
+	for _, part := range b.Manifest.Parts {
+		total += part.Size
+		im.Files = append(im.Files, oci.File{Title: part.Title, MediaType: part.MediaType, Digest: part.Digest, Content: b.parts[part.Title]})
+	}
+	step := p.Step("write "+dir, total)
+	defer func() { step.Done(err) }()
+	return oci.Write(ctx, dir, tag, im, step)
+}
+
 // maker is the work of one Build.
 type maker struct {
 	BuildOptions
 	work   string
 	base   *Base
-	target *pool // packages of the base
-	host   *pool // packages of the tools
+	target *debian.Pool // packages of the base
+	host   *debian.Pool // packages of the tools
 	kernel string
 }
 
@@ -173,14 +193,14 @@ func (m *maker) fetch(ctx context.Context) error {
 	return err
 }
 
-func (m *maker) unpack(ctx context.Context, name string, packages []debian.Package, paths []string) (*pool, error) {
+func (m *maker) unpack(ctx context.Context, name string, packages []debian.Package, paths []string) (*debian.Pool, error) {
 	spool := filepath.Join(m.work, "packages-"+name)
 	if err := os.Mkdir(spool, 0o755); err != nil {
 		return nil, err
 	}
-	p, err := newPool(ctx, packages, paths, spool)
+	p, err := debian.NewPool(ctx, packages, paths, spool)
 	if err == nil {
-		m.base.closers = append(m.base.closers, p.close)
+		m.base.closers = append(m.base.closers, p.Close)
 	}
 	return p, err
 }
@@ -294,7 +314,11 @@ func (m *maker) tools(ctx context.Context) (*tools, error) {
 		programs = append(programs, grubMkimage)
 	}
 	for _, name := range toolPackages(m.Arch) {
-		m.base.Manifest.Tools = append(m.base.Manifest.Tools, Tool{name, m.host.packages[name].Package.Version})
+		f, err := m.host.Files(name)
+		if err != nil {
+			return nil, err
+		}
+		m.base.Manifest.Tools = append(m.base.Manifest.Tools, Tool{name, f.Package.Version})
 	}
 	dir := filepath.Join(m.work, "tools")
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -310,7 +334,7 @@ func (m *maker) root(k *kernel) (*tree.Tree, error) {
 		return nil, err
 	}
 	manifest := &m.base.Manifest
-	modules, out, err := k.modules(func(p string) int64 { return m.target.tree.Get(path.Join(k.dir, p)).Size() })
+	modules, out, err := k.modules(func(p string) int64 { return m.target.Tree.Get(path.Join(k.dir, p)).Size() })
 	if err != nil {
 		return nil, err
 	}
@@ -319,13 +343,13 @@ func (m *maker) root(k *kernel) (*tree.Tree, error) {
 		return nil, err
 	}
 	files := firmware(m.target, modules)
-	if err := m.target.take(t, files); err != nil {
+	if err := m.target.Take(t, files); err != nil {
 		return nil, err
 	}
 	for _, at := range files {
 		manifest.Firmware = append(manifest.Firmware, strings.TrimPrefix(at, "usr/lib/firmware/"))
 	}
-	if manifest.Packages, err = m.target.manifest(t); err != nil {
+	if manifest.Packages, err = m.packages(t); err != nil {
 		return nil, err
 	}
 	if err := m.name(); err != nil {
@@ -335,9 +359,30 @@ func (m *maker) root(k *kernel) (*tree.Tree, error) {
 	return t, audit(t)
 }
 
+// packages describes the packages of which something is in the base, and puts their copyright files into t.
+func (m *maker) packages(t *tree.Tree) ([]Package, error) {
+	var all []Package
+	for _, d := range m.target.Used() {
+		at, content, err := m.target.Copyright(d.Name)
+		if err != nil {
+			return nil, err
+		}
+		text, err := blob.ReadAll(content, maxText)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", at, err)
+		}
+		t.File(at, 0o644, content)
+		all = append(all, Package{
+			Name: d.Name, Version: d.Version, Arch: d.Arch, SHA256: d.Digest.Hex(), Size: d.Size,
+			Source: d.Source, SourceVersion: d.SourceVersion, Licenses: debian.Licenses(string(text)), Copyright: at,
+		})
+	}
+	return all, nil
+}
+
 // name fills in what the manifest says of the base as a whole.
 func (m *maker) name() error {
-	b, err := m.target.file("base-files", "etc/debian_version")
+	b, err := m.target.File("base-files", "etc/debian_version")
 	if err != nil {
 		return err
 	}
@@ -345,7 +390,7 @@ func (m *maker) name() error {
 	if err != nil {
 		return fmt.Errorf("etc/debian_version: %w", err)
 	}
-	epoch := m.target.epoch()
+	epoch := m.target.Newest()
 	manifest := &m.base.Manifest
 	manifest.Name = "debian-" + m.Flavour
 	manifest.Version = strings.ReplaceAll(strings.TrimSpace(string(version)), "/", "-") + "-" + epoch.Format("20060102")
@@ -356,7 +401,7 @@ func (m *maker) name() error {
 // addParts enters the parts into the manifest, in the order of their titles.
 func (m *maker) addParts(ctx context.Context, parts map[string]blob.Blob) error {
 	m.base.parts = parts
-	for _, title := range sortedKeys(parts) {
+	for _, title := range slices.Sorted(maps.Keys(parts)) {
 		digest, err := blob.Sum(ctx, parts[title])
 		if err != nil {
 			return fmt.Errorf("%s: %w", title, err)

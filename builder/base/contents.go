@@ -1,9 +1,8 @@
 package base
 
-// This file is what a base consists of, as tables. Paths are those of a system with merged /usr. In a pattern, "*" is
-// any text within one path element; a trailing "/" takes everything below; a leading "!" takes away what is below.
+// This file is what a base consists of, as tables. Paths are those of a system with merged /usr.
 
-// selection is what the root file system takes from a package. Every pattern must match something.
+// selection is what the root file system takes from a package, as patterns of debian.Pool.Match.
 type selection struct {
 	pkg   string
 	files []string

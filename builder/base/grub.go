@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bootwright/bootwright/builder/base/debian"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -16,19 +17,19 @@ const grubDir = "usr/lib/grub/i386-pc"
 
 // grub makes the images of GRUB for BIOS, by title. They hold nothing of one machine: bootwright's recipes patch in where
 // they lie on the medium.
-func grub(ctx context.Context, tools *tools, p *pool, work string) (map[string]blob.Blob, error) {
+func grub(ctx context.Context, tools *tools, p *debian.Pool, work string) (map[string]blob.Blob, error) {
 	const pkg = "grub-pc-bin"
 	modules := filepath.Join(work, "grub")
 	if err := os.MkdirAll(modules, 0o755); err != nil {
 		return nil, err
 	}
 	// moddep.lst says which modules a module needs; kernel.img and the like are what the images are made of.
-	paths, err := p.match(selection{pkg, []string{grubDir + "/*.mod", grubDir + "/*.img", grubDir + "/*.lst"}})
+	paths, err := p.Match(pkg, grubDir+"/*.mod", grubDir+"/*.img", grubDir+"/*.lst")
 	if err != nil {
 		return nil, err
 	}
 	for _, at := range paths {
-		content, err := p.file(pkg, at)
+		content, err := p.File(pkg, at)
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +42,7 @@ func grub(ctx context.Context, tools *tools, p *pool, work string) (map[string]b
 	}
 	images := map[string]blob.Blob{}
 	for title, file := range map[string]string{GRUBBoot: "boot.img", GRUBHybrid: "boot_hybrid.img"} {
-		if images[title], err = p.file(pkg, grubDir+"/"+file); err != nil {
+		if images[title], err = p.File(pkg, grubDir+"/"+file); err != nil {
 			return nil, err
 		}
 	}
@@ -61,7 +62,7 @@ func grub(ctx context.Context, tools *tools, p *pool, work string) (map[string]b
 }
 
 // efi are systemd's boot menu and stub for arch, by title.
-func efi(p *pool, arch string) (map[string]blob.Blob, error) {
+func efi(p *debian.Pool, arch string) (map[string]blob.Blob, error) {
 	suffix, ok := map[string]string{"amd64": "x64", "arm64": "aa64"}[arch]
 	if !ok {
 		return nil, report.Errorf(report.Unsupported, "no UEFI name for %s", arch)
@@ -69,7 +70,7 @@ func efi(p *pool, arch string) (map[string]blob.Blob, error) {
 	images := map[string]blob.Blob{}
 	for title, file := range map[string]string{SystemdBoot: "systemd-bootSUFFIX.efi", SystemdStub: "linuxSUFFIX.efi.stub"} {
 		var err error
-		if images[title], err = p.file("systemd-boot-efi", "usr/lib/systemd/boot/efi/"+strings.Replace(file, "SUFFIX", suffix, 1)); err != nil {
+		if images[title], err = p.File("systemd-boot-efi", "usr/lib/systemd/boot/efi/"+strings.Replace(file, "SUFFIX", suffix, 1)); err != nil {
 			return nil, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bootwright/bootwright/builder/base/debian"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/cpio"
 	"github.com/bootwright/bootwright/formats/kmod"
@@ -25,11 +26,11 @@ type kernel struct {
 }
 
 // newKernel looks at the kernel package pkg and reads all its modules.
-func newKernel(p *pool, pkg, arch string) (*kernel, error) {
+func newKernel(p *debian.Pool, pkg, arch string) (*kernel, error) {
 	release := strings.TrimPrefix(pkg, "linux-image-")
 	k := &kernel{pkg: pkg, release: release, dir: "usr/lib/modules/" + release}
 	var err error
-	if k.image, err = p.file(pkg, "boot/vmlinuz-"+release); err != nil {
+	if k.image, err = p.File(pkg, "boot/vmlinuz-"+release); err != nil {
 		return nil, err
 	}
 	info, err := linux.Read(k.image)
@@ -39,7 +40,7 @@ func newKernel(p *pool, pkg, arch string) (*kernel, error) {
 	case info.Arch != arch || info.Release != release && info.Release != "":
 		return nil, report.Errorf(report.Invalid, "package %s: the kernel is %s for %s, not %s for %s", pkg, info.Release, info.Arch, release, arch)
 	}
-	if k.index, err = kmod.Scan(p.packages[pkg].Tree, k.dir); err != nil {
+	if k.index, err = kmod.Scan(p.Tree, k.dir); err != nil {
 		return nil, fmt.Errorf("package %s: %w", pkg, err)
 	}
 	return k, nil
@@ -85,7 +86,7 @@ func classOf(classes []class, p string) int {
 }
 
 // addModules puts modules and their index into t, and the files called beside that the kernel's build made.
-func (k *kernel) addModules(p *pool, t *tree.Tree, modules []*kmod.Module, beside ...string) error {
+func (k *kernel) addModules(p *debian.Pool, t *tree.Tree, modules []*kmod.Module, beside ...string) error {
 	var paths []string
 	for _, name := range beside {
 		paths = append(paths, path.Join(k.dir, name))
@@ -93,7 +94,7 @@ func (k *kernel) addModules(p *pool, t *tree.Tree, modules []*kmod.Module, besid
 	for _, m := range modules {
 		paths = append(paths, path.Join(k.dir, m.Path))
 	}
-	if err := p.take(t, paths); err != nil {
+	if err := p.Take(t, paths); err != nil {
 		return fmt.Errorf("package %s: %w", k.pkg, err)
 	}
 	index, err := kmod.Scan(t, k.dir)
@@ -107,7 +108,7 @@ func (k *kernel) addModules(p *pool, t *tree.Tree, modules []*kmod.Module, besid
 }
 
 // early is the archive of the modules that the init needs before it has the root file system.
-func (k *kernel) early(p *pool) (blob.Blob, error) {
+func (k *kernel) early(p *debian.Pool) (blob.Blob, error) {
 	modules, err := k.index.Load(earlyModules()...)
 	if err != nil {
 		return nil, fmt.Errorf("package %s: %w", k.pkg, err)
@@ -121,10 +122,10 @@ func (k *kernel) early(p *pool) (blob.Blob, error) {
 
 // firmware are the paths in p of the files that modules ask for, and of the links on the way, sorted. Those that no
 // package has are not missed: most are not free, and few machines need any.
-func firmware(p *pool, modules []*kmod.Module) []string {
+func firmware(p *debian.Pool, modules []*kmod.Module) []string {
 	const dir = "usr/lib/firmware"
 	var have []string
-	for _, n := range p.tree.Nodes() {
+	for _, n := range p.Tree.Nodes() {
 		if strings.HasPrefix(n.Path, dir+"/") && !n.Mode.IsDir() {
 			have = append(have, n.Path)
 		}
@@ -134,7 +135,7 @@ func firmware(p *pool, modules []*kmod.Module) []string {
 	for _, m := range modules {
 		for _, name := range m.Firmware {
 			for _, at := range globSorted(have, path.Join(dir, name)) {
-				if way, err := p.tree.Trace(at); err == nil {
+				if way, err := p.Tree.Trace(at); err == nil {
 					paths = append(paths, way...)
 				}
 			}

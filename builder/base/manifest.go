@@ -98,15 +98,6 @@ func (m *Manifest) Part(title string) (Part, bool) {
 	return Part{}, false
 }
 
-// encode is the manifest as it is stored.
-func (m *Manifest) encode() []byte {
-	b, err := json.Marshal(m)
-	if err != nil {
-		panic("base: a manifest is plain data: " + err.Error())
-	}
-	return b
-}
-
 // ParseManifest reads the configuration blob of a base.
 func ParseManifest(data []byte) (*Manifest, error) {
 	var m Manifest

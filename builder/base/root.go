@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
-	"maps"
 	"slices"
 
+	"github.com/bootwright/bootwright/builder/base/debian"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/elf"
 	"github.com/bootwright/bootwright/formats/tree"
@@ -17,7 +17,7 @@ import (
 const maxText = 1 << 20
 
 // newRoot is the root file system without kernel modules: what the tables list, and the libraries that it needs.
-func newRoot(p *pool) (*tree.Tree, error) {
+func newRoot(p *debian.Pool) (*tree.Tree, error) {
 	t := &tree.Tree{}
 	for _, at := range rootFolders() {
 		t.Dir(at, 0o755)
@@ -31,24 +31,24 @@ func newRoot(p *pool) (*tree.Tree, error) {
 	t.File("usr/sbin/init", 0o755, nil) // the init of the image mounts itself here
 	var programs []string
 	for _, s := range rootFiles() {
-		paths, err := p.match(s)
+		paths, err := p.Match(s.pkg, s.files...)
 		if err != nil {
 			return nil, err
 		}
-		if err := p.take(t, paths); err != nil {
+		if err := p.Take(t, paths); err != nil {
 			return nil, err
 		}
 		for _, at := range paths {
-			if isELF(p.tree.Get(at)) {
+			if isELF(p.Tree.Get(at)) {
 				programs = append(programs, at)
 			}
 		}
 	}
-	files, err := elf.Closure(p.tree, programs, elf.Options{})
+	files, err := elf.Closure(p.Tree, programs, elf.Options{})
 	if err != nil {
 		return nil, err
 	}
-	if err := p.take(t, files); err != nil {
+	if err := p.Take(t, files); err != nil {
 		return nil, err
 	}
 	bundle, err := caBundle(p)
@@ -65,15 +65,15 @@ func isELF(n *tree.Node) bool {
 }
 
 // caBundle is all certificates in one file, in the order of their names, as update-ca-certificates(8) would write it.
-func caBundle(p *pool) ([]byte, error) {
+func caBundle(p *debian.Pool) ([]byte, error) {
 	s := certificates()
-	paths, err := p.match(s)
+	paths, err := p.Match(s.pkg, s.files...)
 	if err != nil {
 		return nil, err
 	}
 	var bundle []byte
 	for _, at := range paths {
-		b, err := p.file(s.pkg, at)
+		b, err := p.File(s.pkg, at)
 		if err != nil {
 			return nil, err
 		}
@@ -124,6 +124,3 @@ func auditNode(t *tree.Tree, n *tree.Node) string {
 	}
 	return ""
 }
-
-// sortedKeys is for maps that are walked where the order shows.
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

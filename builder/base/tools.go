@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bootwright/bootwright/builder/base/debian"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/elf"
 	"github.com/bootwright/bootwright/internal/report"
@@ -37,19 +38,19 @@ type tools struct {
 }
 
 // newTools puts programs of p, given by their paths, into dir.
-func newTools(ctx context.Context, p *pool, dir string, programs []string) (*tools, error) {
-	files, err := elf.Closure(p.tree, programs, elf.Options{})
+func newTools(ctx context.Context, p *debian.Pool, dir string, programs []string) (*tools, error) {
+	files, err := elf.Closure(p.Tree, programs, elf.Options{})
 	if err != nil {
 		return nil, err
 	}
 	t := &tools{dir: dir}
 	written := map[string]bool{}
 	for _, at := range files {
-		real, err := p.tree.Resolve(at)
+		real, err := p.Tree.Resolve(at)
 		if err != nil {
 			return nil, err
 		}
-		name, n := path.Base(at), p.tree.Get(real)
+		name, n := path.Base(at), p.Tree.Get(real)
 		if !n.Mode.IsRegular() || written[name] {
 			continue // a folder's link, or a file that is there by another of its names
 		}
@@ -58,7 +59,7 @@ func newTools(ctx context.Context, p *pool, dir string, programs []string) (*too
 			return nil, err
 		}
 	}
-	info, err := elf.Needed(p.tree.Get(programs[0]).Open())
+	info, err := elf.Needed(p.Tree.Get(programs[0]).Open())
 	t.linker = path.Base(info.Interp)
 	return t, err
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package base
+package oci
 
 import (
 	"context"
