@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -68,33 +66,6 @@ func TestExamples(t *testing.T) {
 				t.Fatalf("%v\n%s", err, out)
 			}
 		})
-	}
-}
-
-func TestExitCodes(t *testing.T) {
-	t.Parallel()
-	seen := map[int]bool{0: true}
-	for _, e := range exits() {
-		if seen[e.code] {
-			t.Errorf("exit code %d twice", e.code)
-		}
-		seen[e.code] = true
-	}
-	_, notThere := os.Open("no such file")
-	for _, c := range []struct {
-		err  error
-		want int
-	}{
-		{nil, 0},
-		{errors.New("x"), 1},
-		{context.Canceled, 130},
-		{fmt.Errorf("write: %w", context.DeadlineExceeded), 130},
-		{fmt.Errorf("read: %w", notThere), 3},
-		{&os.PathError{Op: "write", Path: "x", Err: errors.New("no space left on device")}, 5},
-	} {
-		if got := exitCode(c.err); got != c.want {
-			t.Errorf("%v: exit code %d, want %d", c.err, got, c.want)
-		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/progress"
 )
 
@@ -28,32 +29,13 @@ func (a *app) progress() *progress.Progress {
 
 // run runs one command line and returns the exit code. Whatever goes wrong is printed here and nowhere else.
 func run(ctx context.Context, a *app, args []string) int {
-	root := newRootCommand(a)
-	started := false
-	trackStart(root, &started)
-	root.SetArgs(args)
-	cmd, err := root.ExecuteContextC(ctx)
-	if err != nil && !started {
-		err = usageError(cmd, err)
+	err := cli.Run(ctx, newRootCommand(a), args)
+	if progress.Mode(a.progressMode) == progress.JSON {
+		cli.PrintErrorJSON(a.stderr, err)
+	} else {
+		cli.PrintError(a.stderr, err)
 	}
-	if err != nil && ctx.Err() != nil {
-		err = errInterrupted(ctx)
-	}
-	a.printError(err)
-	return exitCode(err)
-}
-
-// trackStart notes when a command begins its work: what fails before that is a mistake in the command line.
-func trackStart(cmd *cobra.Command, started *bool) {
-	if inner := cmd.RunE; inner != nil {
-		cmd.RunE = func(cmd *cobra.Command, args []string) error {
-			*started = true
-			return inner(cmd, args)
-		}
-	}
-	for _, child := range cmd.Commands() {
-		trackStart(child, started)
-	}
+	return cli.ExitCode(err)
 }
 
 // The groups of commands in the help.
@@ -68,15 +50,12 @@ func newRootCommand(a *app) *cobra.Command {
 		Short: "build boot assets: ISO images, UKIs, network boot sets",
 		Long: `bootwright builds boot assets. A profile says what to make; a base holds the kernel, the root image and the boot
 loaders; out come an ISO, a UKI, a network boot set or a part of one.`,
-		Example:       "  bootwright version",
-		Version:       version().String(),
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		Example: "  bootwright profiles list\n  bootwright profiles show iso",
+		Version: version().String(),
 	}
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetHelpTemplate(root.HelpTemplate() + "\n{{if .HasParent}}" + exitCodeLine() + "{{else}}" + exitCodeTable() + "{{end}}\n")
 	root.SetVersionTemplate("bootwright {{.Version}}\n")
 	root.PersistentFlags().Var(newChoice(&a.progressMode, progress.Modes()...), "progress", "how to show progress")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "print errors and results only")
@@ -102,7 +81,7 @@ func parent(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(children...)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return unknownCommand(cmd, args[0])
+			return cli.UnknownCommand(cmd, args[0])
 		}
 		return nil
 	}

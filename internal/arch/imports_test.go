@@ -8,9 +8,9 @@ import (
 // rules say what a package may import besides the standard library, internal/report and what is below itself. The row
 // with the longest prefix counts. docs/architecture.md is the same as a picture.
 var rules = []struct{ pkg, may string }{
-	{"cmd/bootwright", "factory builder profiles extensions initramfs inspect machine formats internal/progress internal/vm internal/yamldoc" +
+	{"cmd/bootwright", "factory builder profiles extensions initramfs inspect machine formats internal/cli internal/progress internal/vm internal/yamldoc" +
 		" github.com/spf13/cobra github.com/spf13/pflag go.yaml.in/yaml/v4 golang.org/x/term"},
-	{"cmd/wrightctl", "machine formats internal/progress internal/yamldoc github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term"},
+	{"cmd/wrightctl", "machine formats internal/cli internal/progress internal/yamldoc github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term"},
 	{"cmd/installer", "builder machine formats internal/progress"},
 	{"cmd/init", "initramfs/pid1 machine"},
 	{"factory", "builder profiles extensions inspect machine formats github.com/google/go-containerregistry"},
@@ -30,6 +30,7 @@ var rules = []struct{ pkg, may string }{
 	{"formats/kmod", "formats/blob formats/tree github.com/klauspost/compress github.com/ulikunitz/xz"},
 	{"formats/zstd", "formats/blob github.com/klauspost/compress golang.org/x/sync"},
 	{"internal/report", ""},
+	{"internal/cli", "github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term"},
 	{"internal/yamldoc", "go.yaml.in/yaml/v4"},
 	{"internal/progress", "golang.org/x/term"},
 	{"internal/oracle", "formats"},

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -11,11 +11,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
-	"github.com/bootwright/bootwright/internal/progress"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
@@ -38,7 +35,7 @@ type exit struct {
 	meaning string
 }
 
-// exitCodeTable is for the help of bootwright itself, exitCodeLine for that of its commands.
+// exitCodeTable is for the help of a program, exitCodeLine for that of its commands.
 func exitCodeTable() string {
 	var b strings.Builder
 	b.WriteString("Exit codes:\n  0    done\n")
@@ -57,7 +54,8 @@ func exitCodeLine() string {
 	return b.String()
 }
 
-func exitCode(err error) int {
+// ExitCode is the exit code that err stands for.
+func ExitCode(err error) int {
 	if err == nil {
 		return 0
 	}
@@ -91,74 +89,36 @@ func kindOf(err error) report.Kind {
 	return report.Internal
 }
 
-// errInterrupted replaces whatever error an interrupt led to.
-func errInterrupted(ctx context.Context) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return report.Errorf(report.Canceled, "out of time")
-	}
-	return report.Errorf(report.Canceled, "interrupted")
-}
-
-// usageError says that the command line is wrong and where to read how it should be.
-func usageError(cmd *cobra.Command, err error) error {
-	if report.HintOf(err) != "" {
-		return err
-	}
-	hint := fmt.Sprintf("see `%s --help`", cmd.CommandPath())
-	if missing, ok := errors.AsType[*pflag.NotExistError](err); ok {
-		if near := report.Nearest(missing.GetSpecifiedName(), flagNames(cmd)); near != "" {
-			hint = fmt.Sprintf("did you mean --%s?", near)
-		}
-	}
-	return report.WithHint(report.Errorf(report.Invalid, "%w", err), "%s", hint)
-}
-
-func flagNames(cmd *cobra.Command) []string {
-	var names []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	return names
-}
-
-func unknownCommand(cmd *cobra.Command, name string) error {
-	err := report.Errorf(report.Invalid, "unknown command %q for %q", name, cmd.CommandPath())
-	var names []string
-	for _, child := range cmd.Commands() {
-		names = append(names, child.Name())
-	}
-	if near := report.Nearest(name, names); near != "" {
-		return report.WithHint(err, "did you mean `%s %s`?", cmd.CommandPath(), near)
-	}
-	return err
-}
-
-// printError prints findings as they are and any other error as "error: ..." and "hint: ..." lines, or, with --progress
-// json, either as one object; nothing for nil.
-func (a *app) printError(err error) {
+// PrintError prints findings as they are and any other error as "error: ..." and "hint: ..." lines; nothing for nil.
+func PrintError(w io.Writer, err error) {
 	if err == nil {
 		return
 	}
-	hint := report.HintOf(err)
-	if progress.Mode(a.progressMode) == progress.JSON {
-		json.NewEncoder(a.stderr).Encode(struct { // text, and nobody is left to tell of an error
-			Event   string `json:"event"`
-			Kind    string `json:"kind"`
-			Message string `json:"message"`
-			Hint    string `json:"hint,omitempty"`
-		}{"error", kindOf(err).String(), err.Error(), hint})
-		return
-	}
 	if findings, ok := errors.AsType[report.Findings](err); ok {
-		fmt.Fprintln(a.stderr, findings)
+		fmt.Fprintln(w, findings)
 		return
 	}
 	bold, red, plain := "", "", ""
-	if colored(a.stderr) {
+	if colored(w) {
 		bold, red, plain = "\x1b[1m", "\x1b[1;31m", "\x1b[0m"
 	}
-	fmt.Fprintf(a.stderr, "%serror:%s %v\n", red, plain, err)
-	if hint != "" {
-		fmt.Fprintf(a.stderr, "%shint:%s %s\n", bold, plain, hint)
+	fmt.Fprintf(w, "%serror:%s %v\n", red, plain, err)
+	if hint := report.HintOf(err); hint != "" {
+		fmt.Fprintf(w, "%shint:%s %s\n", bold, plain, hint)
 	}
+}
+
+// PrintErrorJSON prints err as one object on a line, an event among those of internal/progress; nothing for nil.
+func PrintErrorJSON(w io.Writer, err error) {
+	if err == nil {
+		return
+	}
+	json.NewEncoder(w).Encode(struct { // text, and nobody is left to tell of an error
+		Event   string `json:"event"`
+		Kind    string `json:"kind"`
+		Message string `json:"message"`
+		Hint    string `json:"hint,omitempty"`
+	}{"error", kindOf(err).String(), err.Error(), report.HintOf(err)})
 }
 
 // colored reports whether w is a terminal whose owner has not asked for no colors (no-color.org).
