@@ -2,13 +2,18 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/bootwright/bootwright/builder/basetest"
+	"github.com/bootwright/bootwright/initramfs/embedded"
 )
 
 // TestMain lets the test binary be bootwright itself when a script or an example calls it by that name.
@@ -16,17 +21,35 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"bootwright": main})
 }
 
-// TestScripts runs testdata/script: one file a behaviour. Beside testscript's own commands there is
+// TestScripts runs testdata/script: one file a behaviour. Each finds a small base in dir:base and has a cache of its own.
+// Beside testscript's own commands and conditions there are
 //
 //	exits CODE command...   like exec, for a command that must end with this exit code
+//	size FILE MIN MAX       fails unless the file has that many bytes
+//	[init]                  whether this bootwright carries the init for amd64
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "cache"))
+			return basetest.Make(filepath.Join(e.WorkDir, "base"), "amd64")
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "init" {
+				return false, fmt.Errorf("unknown condition %s", name)
+			}
+			_, err := embedded.Init("amd64")
+			if os.Getenv("BOOTWRIGHT_REQUIRE_TOOLS") != "1" {
+				return err == nil, nil
+			}
+			return err == nil, err
+		},
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("BOOTWRIGHT_UPDATE") == "1",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": runExits,
+			"size":  runSize,
 		},
 	})
 }
@@ -42,6 +65,21 @@ func runExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func runSize(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: size FILE MIN MAX")
+	}
+	st, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	least, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	most, err := strconv.ParseInt(args[2], 10, 64)
+	ts.Check(err)
+	if st.Size() < least || st.Size() > most {
+		ts.Fatalf("%s has %d bytes, not %d to %d", args[0], st.Size(), least, most)
 	}
 }
 
