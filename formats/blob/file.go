@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/bootwright/bootwright/internal/report"
 )
 
 // File is a Blob over an open file whose length is fixed when it is opened. WriteFile copies its ranges inside the
@@ -44,7 +46,9 @@ func OpenFile(path string) (*File, error) {
 	return &File{f, size}, nil
 }
 
-func notRegular(m fs.FileMode) error { return fmt.Errorf("is not a regular file (%s)", m.Type()) }
+func notRegular(m fs.FileMode) error {
+	return report.Errorf(report.Invalid, "is not a regular file (%s)", m.Type())
+}
 
 // Size is the length in bytes at the time of OpenFile.
 func (f *File) Size() int64 { return f.size }

@@ -144,7 +144,7 @@ func TestWriteRefuses(t *testing.T) {
 		}
 	}
 	full := errors.New("no space left")
-	if err := tar.Write(iotestWriter{full}, sample(t), tar.Options{}); !errors.Is(err, full) {
+	if err := tar.Write(fullDisk{full}, sample(t), tar.Options{}); !errors.Is(err, full) {
 		t.Errorf("a full disk gives %v", err)
 	}
 }
@@ -154,9 +154,9 @@ type truncated struct{}
 func (truncated) Size() int64                       { return 100 }
 func (truncated) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
 
-type iotestWriter struct{ err error }
+type fullDisk struct{ err error }
 
-func (w iotestWriter) Write([]byte) (int, error) { return 0, w.err }
+func (w fullDisk) Write([]byte) (int, error) { return 0, w.err }
 
 // entries is an archive of the headers given; a file's content is its name, repeated or cut to its size.
 func entries(t testing.TB, hs ...gotar.Header) []byte {

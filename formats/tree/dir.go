@@ -2,12 +2,13 @@ package tree
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/internal/report"
 )
 
 // FromDir is the tree of what is in dir: folders, regular files and symbolic links with their permissions. Owners and
@@ -26,7 +27,7 @@ func FromDir(dir string) (*Tree, error) {
 		}
 		if name == root {
 			if !d.IsDir() {
-				return &fs.PathError{Op: "read", Path: dir, Err: errors.New("is not a directory")}
+				return &fs.PathError{Op: "read", Path: dir, Err: syscall.ENOTDIR}
 			}
 			return nil
 		}
@@ -61,7 +62,7 @@ func hostNode(name string, d fs.DirEntry) (Node, error) {
 		n.Mode = fs.ModeSymlink | 0o777 // what Linux reports; others apply the umask
 		n.Link, err = os.Readlink(name)
 	default:
-		err = &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("is neither a file, a folder nor a symbolic link (%s)", info.Mode().Type())}
+		err = &fs.PathError{Op: "read", Path: name, Err: report.Errorf(report.Unsupported, "is neither a file, a folder nor a symbolic link (%s)", info.Mode().Type())}
 	}
 	return n, err
 }

@@ -98,7 +98,7 @@ func TestFromDirRefuses(t *testing.T) {
 	defer l.Close()
 	for p, want := range map[string]string{
 		filepath.Join(dir, "none"): "no such file",
-		filepath.Join(dir, "file"): "is not a directory",
+		filepath.Join(dir, "file"): "not a directory",
 		socket:                     "neither a file, a folder nor a symbolic link",
 	} {
 		if _, err := tree.FromDir(p); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), p) {

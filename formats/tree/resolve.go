@@ -1,11 +1,12 @@
 package tree
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"strings"
+
+	"github.com/bootwright/bootwright/internal/report"
 )
 
 // maxLinks is how many symbolic links one path may pass, as in Linux (path_resolution(7)).
@@ -48,7 +49,7 @@ func (t *Tree) Trace(p string) ([]string, error) {
 		case n.Link == "":
 			return fail(fmt.Errorf("%s is an empty link: %w", n.Path, fs.ErrNotExist))
 		case len(way) == maxLinks:
-			return fail(errors.New("too many symbolic links"))
+			return fail(report.Errorf(report.Invalid, "more than %d symbolic links", maxLinks))
 		default:
 			way = append(way, n.Path)
 			rest = append(strings.Split(n.Link, "/"), rest...)

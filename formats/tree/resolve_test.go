@@ -39,8 +39,8 @@ func TestResolve(t *testing.T) {
 		"../../up/x86":               "usr/lib/x86",
 		"root/root/lib":              "usr/lib",
 		"lib/":                       "usr/lib",
-		"loop":                       "too many symbolic links",
-		"a":                          "too many symbolic links",
+		"loop":                       "more than 40 symbolic links",
+		"a":                          "more than 40 symbolic links",
 		"dangling":                   "nowhere: file does not exist",
 		"empty":                      "empty is an empty link",
 		"":                           "file does not exist",
@@ -55,7 +55,7 @@ func TestResolve(t *testing.T) {
 		if got != want && (err == nil || !strings.Contains(got, want)) {
 			t.Errorf("Resolve(%q) = %q; want %q", p, got, want)
 		}
-		if err != nil && !strings.Contains(want, "too many") && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil && !strings.Contains(want, "more than") && !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("Resolve(%q): %v is not fs.ErrNotExist", p, err)
 		}
 	}
