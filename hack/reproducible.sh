@@ -10,13 +10,13 @@ cp "$1" "$work/bootwright"
 cp -r --reflink=auto "$2" "$work/base"
 chmod -R a+rX "$work"
 
-profiles=$("$work/bootwright" profiles list --quiet | awk '{ print $1 }')
+profiles=$("$work/bootwright" profiles list | awk 'NR > 1 { print $1 }')
 [[ $profiles ]] || { echo "no profiles" >&2; exit 1; }
 
 # build DIR: every profile into DIR, with a cache of its own.
 build() {
   for profile in $profiles; do
-    "$work/bootwright" build "$profile" --quiet --arch amd64 --base "oci:$work/base" --cache-dir "$1/cache" -o "$1/$profile"
+    LC_ALL=$locale "$work/bootwright" build "$profile" --quiet --arch amd64 --base "oci:$work/base" --cache-dir "$1/cache" -o "$1/$profile"
   done >/dev/null
   rm -rf "$1/cache"
 }
@@ -24,13 +24,13 @@ export -f build
 export work profiles
 
 mkdir "$work/one"
-(umask 022; cd "$work/one"; GOMAXPROCS=1 TZ=UTC LC_ALL=C build "$work/one")
+(umask 022; cd "$work/one"; GOMAXPROCS=1 TZ=UTC locale=C build "$work/one")
 
 mkdir -p "$work/other place/two" "$work/home"
 chmod 777 "$work/other place/two" "$work/home"
-other=(bash -euo pipefail -c 'umask 077; cd /; build "$work/other place/two"; chmod -R a+rX "$work/other place"')
+other=(bash -euo pipefail -c 'umask 077; cd /; build "$work/other place/two"')
 if ((EUID == 0)); then other=(setpriv --reuid 65534 --regid 65534 --clear-groups "${other[@]}"); fi
-HOME="$work/home" GOMAXPROCS=7 TZ=Asia/Kathmandu LC_ALL=tr_TR.UTF-8 "${other[@]}"
+HOME="$work/home" GOMAXPROCS=7 TZ=Asia/Kathmandu locale=tr_TR.UTF-8 "${other[@]}"
 
 diff -r "$work/one" "$work/other place/two"
 find "$work/one" -type f | wc -l | xargs -I{} echo "{} files of $(wc -w <<<"$profiles") profiles are the same, byte for byte"
