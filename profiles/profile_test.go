@@ -196,6 +196,20 @@ func TestInheritance(t *testing.T) {
 	}
 }
 
+// TestMadeInGo: what was never loaded is checked as well.
+func TestMadeInGo(t *testing.T) {
+	t.Parallel()
+	_, err := Resolve(&Profile{Arch: "amd64", Platform: "mars", Output: Output{Kind: "image"}})
+	want := "0:0 platform: unknown platform \"mars\" (one of " + strings.Join(Platforms(), ", ") + ")\n" +
+		"0:0 output.kind: unknown output kind \"image\" (one of " + strings.Join(Kinds(), ", ") + ")"
+	if got := said(err); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if _, err := Resolve(&Profile{BaseProfileName: "isoo"}); report.KindOf(err) != report.NotFound {
+		t.Errorf("an unknown base profile: %v", err)
+	}
+}
+
 func TestSet(t *testing.T) {
 	t.Parallel()
 	p := load(t, "baseProfileName: iso\ncustomization: {extraKernelArgs: [a]}\n")

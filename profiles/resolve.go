@@ -31,7 +31,11 @@ func resolve(p *Profile, builtin func(string) (*Profile, error)) (*Profile, erro
 		out.overlay(layer)
 	}
 	out.BaseProfileName = ""
-	if err := place(out.docs, home(p), out.wholeFaults()).Err(); err != nil {
+	faults := out.valueFaults() // none in what was loaded, but a Profile may be made in Go
+	if len(faults) == 0 {
+		faults = out.wholeFaults()
+	}
+	if err := place(out.docs, home(p), faults).Err(); err != nil {
 		return nil, err
 	}
 	out.setDefaults()

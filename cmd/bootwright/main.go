@@ -1,7 +1,7 @@
 // Command bootwright builds boot assets; docs/cli.md is its manual.
 //
 // Every subcommand is a file of its own: an options struct, a newXCommand(*app) that binds flags to it, and a
-// runX(ctx, *app, options) that does the work and returns an error. root.go lists them, exit.go maps errors to exit codes.
+// runX(ctx, *app, options) that does the work and returns an error. root.go lists them; internal/cli makes exit codes of errors.
 package main
 
 import (
