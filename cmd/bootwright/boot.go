@@ -69,7 +69,7 @@ KVM runs it where that works, otherwise QEMU's interpreter, TCG, which takes som
 }
 
 // errQuit ends a machine on the person's own wish.
-var errQuit = errors.New(vm.EscapeName + " was typed")
+var errQuit = errors.New("the escape key was typed")
 
 func runBoot(ctx context.Context, a *app, opts bootOptions) error {
 	o, err := bootMachine(ctx, opts)
