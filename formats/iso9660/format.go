@@ -16,6 +16,7 @@ const (
 	sector           = record.Sector
 	systemArea       = 16 // sectors before the first volume descriptor (section 6.2.1), for partition tables
 	defaultPad       = 150
+	maxName          = 253
 	maxFile    int64 = 1 << 43 // a volume's blocks have 32-bit numbers
 )
 
@@ -51,8 +52,8 @@ func (im *Image) Location(path string) (off, size int64, ok bool) {
 }
 
 // Format lays out t as an ISO 9660 volume. Content is not read, but for boot images that get a boot information table.
-// Folders come in breadth-first order, files in the order of their paths. Refused are names over 255 bytes, what the
-// chosen extensions cannot express, and volumes of 8 TiB and more.
+// Folders come in breadth-first order, files in the order of their paths. Refused are names over 253 bytes, which
+// Linux would cut, what the chosen extensions cannot express, and volumes of 8 TiB and more.
 func Format(t *tree.Tree, o Options) (*Image, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -117,8 +118,8 @@ type plan struct {
 func (p *plan) collect(t *tree.Tree) error {
 	for _, n := range t.Nodes() {
 		switch {
-		case n.Path != "." && len(n.Name()) > 255:
-			return report.Errorf(report.Invalid, "%.60s…: name of %d bytes, more than the 255 that systems take", n.Path, len(n.Name()))
+		case len(n.Name()) > maxName:
+			return report.Errorf(report.Unsupported, "%.60s…: name of %d bytes; Linux reads Rock Ridge names of at most %d", n.Path, len(n.Name()), maxName)
 		case n.Mode.IsRegular():
 			f := &file{node: n, content: n.Open()}
 			if f.content.Size() >= maxFile {

@@ -89,7 +89,7 @@ func randomName(a, b, c byte) string {
 	if c%3 == 0 {
 		name += "." + strings.Repeat("é.", int(c)/32) + "ext"
 	}
-	return name[:min(len(name), 255)]
+	return name[:min(len(name), maxName)]
 }
 
 func randomLink(seed byte, length int) string {
