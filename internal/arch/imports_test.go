@@ -36,6 +36,7 @@ var rules = []struct{ pkg, may string }{
 	{"internal/oracle", "formats"},
 	{"internal/vm", "formats golang.org/x/sys golang.org/x/term"},
 	{"internal/arch", ""},
+	{"internal/bench", ""},
 }
 
 // TestImports keeps the rooms in their order. Tests may import what they need.
