@@ -67,7 +67,7 @@ fuzz: $(INITS) ## run every fuzz target for FUZZTIME (10s)
 	@hack/fuzz.sh $(FUZZTIME)
 
 bench: tools testbase ## run the benchmarks (BENCH=pattern)
-	$(WITH_VM) $(GO) test -timeout 20m -run '^$$' -bench '$(BENCH)' -benchmem ./...
+	$(WITH_VM) $(GO) test -timeout 20m -p 1 -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
 lint: ## vet, staticcheck, gofmt, go.mod
 	@test -z "$$($$($(GO) env GOROOT)/bin/gofmt -l . | tee /dev/stderr)" || { echo 'gofmt -w the files above' >&2; exit 1; }
