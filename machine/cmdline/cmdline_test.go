@@ -53,6 +53,9 @@ func TestGet(t *testing.T) {
 	if v := a.ModuleOptions("nvme_core"); v != "io_timeout=9 x" {
 		t.Errorf("options %q", v)
 	}
+	if v := Parse("quiet talos.platform=metal x=1").Others().String(); v != "quiet x=1" {
+		t.Errorf("others %q", v)
+	}
 	if v := a.Blocked(); !slices.Equal(v, []string{"a_b", "c"}) {
 		t.Errorf("blocked %v", v)
 	}

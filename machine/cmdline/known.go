@@ -60,6 +60,11 @@ func (a Args) Unknown() []Unknown {
 	return found
 }
 
+// Others are the arguments that do not begin with "talos.": those of the kernel itself and of its modules.
+func (a Args) Others() Args {
+	return slices.DeleteFunc(slices.Clone(a), func(arg Arg) bool { return strings.HasPrefix(arg.Key, prefix) })
+}
+
 // Machine are the arguments that begin with "talos.", as a report may show them: secrets and long values are left out.
 func (a Args) Machine() map[string]string {
 	const longest = 200

@@ -1,0 +1,130 @@
+package pid1
+
+import (
+	"sync"
+	"time"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/console"
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/modules"
+	"github.com/bootwright/bootwright/initramfs/pid1/supervise"
+	"github.com/bootwright/bootwright/machine/bootreport"
+	"github.com/bootwright/bootwright/machine/cmdline"
+)
+
+// boot is a boot that is going on.
+type boot struct {
+	m       kernel.Kernel
+	images  []string // that the root is made of, the base first
+	group   *supervise.Group
+	args    cmdline.Args
+	modules *modules.Loader
+	report  bootreport.Report
+
+	mu  sync.Mutex
+	log *console.Log
+
+	end   sync.Once
+	ended chan struct{}
+}
+
+// step is one thing that a boot does. Where must is set, the boot ends with its failure.
+type step struct {
+	name string
+	must bool
+	do   func() error
+}
+
+// steps are the boot, in order.
+func (b *boot) steps() []step {
+	return []step{
+		{"mounts", true, b.mountKernelFileSystems},
+		{"inner mounts", false, b.mountInner},
+		{"kernel settings", false, b.setKernel},
+		{"console", false, b.openConsole},
+		{"arguments", false, b.readArguments},
+		{"release", false, b.readRelease},
+		{"root modules", false, b.loadRootModules},
+		{"root", true, b.mountRoot},
+		{"writable", false, b.mountWritable},
+		{"switch", true, b.switchRoot},
+		{"modules", false, b.loadDeviceModules},
+		{"hardware", false, b.inspectHardware},
+	}
+}
+
+// Run boots m and keeps it running. On a real machine it does not return.
+func Run(m kernel.Kernel) { run(m, "/rootfs.sqsh") }
+
+func run(m kernel.Kernel, images ...string) {
+	b := &boot{m: m, images: images, ended: make(chan struct{})}
+	b.group = supervise.New(b.panicked, b.taskFailed)
+	b.group.Go("signals", b.obeySignals)
+	b.group.Go("boot", b.boot)
+	<-b.ended
+}
+
+// boot does the steps and says how they went.
+func (b *boot) boot() {
+	b.report.Phases = []bootreport.Phase{{Name: "kernel", DurationMS: b.m.SinceBoot().Milliseconds()}}
+	for _, s := range b.steps() {
+		start := b.m.SinceBoot()
+		err := s.do()
+		b.report.Phases = append(b.report.Phases, bootreport.Phase{
+			Name: s.name, StartMS: start.Milliseconds(), DurationMS: (b.m.SinceBoot() - start).Milliseconds(),
+		})
+		if err == nil {
+			continue
+		}
+		b.report.Errors = append(b.report.Errors, bootreport.Error{Step: s.name, Error: err.Error(), Fatal: s.must})
+		if s.must {
+			b.announce("error: the boot failed: " + s.name + ": " + err.Error())
+			b.giveUp()
+			return
+		}
+		b.say().Warnf("%s: %v", s.name, err)
+	}
+	b.report.ReadyMS = b.m.SinceBoot().Milliseconds()
+	b.announce("machine is ready")
+}
+
+// announce prints the report and then text, and keeps the report.
+func (b *boot) announce(text string) {
+	if b.modules != nil {
+		b.report.Modules = b.modules.Report()
+	}
+	line := b.report.Line()
+	b.say().Announce(line, text)
+	b.keepReport(line[len(bootreport.Prefix):])
+}
+
+func (b *boot) keepReport(json []byte) {
+	err := b.m.MkdirAll("/run/bootwright", 0o755)
+	if err == nil {
+		err = b.m.WriteFile(bootreport.Path, json, 0o644)
+	}
+	if err != nil {
+		b.say().Warnf("keep the boot report: %v", err)
+	}
+}
+
+// say is the log, which a failure may need before its step.
+func (b *boot) say() *console.Log {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.log == nil {
+		args, _ := readArguments(b.m)
+		b.log = console.Open(b.m, func(f func()) { b.group.Go("console", f) }, isVerbose(args))
+	}
+	return b.log
+}
+
+// taskFailed and panicked are what the group calls.
+func (b *boot) taskFailed(name string, err error, again time.Duration) {
+	b.say().Warnf("%s: %v; again in %s", name, err, again)
+}
+
+func (b *boot) panicked(name string, value any, stack []byte) {
+	b.say().Errorf("panic in %s: %v\n%s", name, value, stack)
+	b.giveUp()
+}

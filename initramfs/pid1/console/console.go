@@ -1,0 +1,179 @@
+// Package console is where init says what it does: a line on every console and in the kernel log.
+//
+// Consoles are written directly and not by way of the kernel log, so that lines are seen whatever the log level is, and
+// each by a goroutine of its own, so that a serial line that nobody empties stops neither the boot nor the other consoles.
+package console
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+)
+
+// Machine is what the package needs of it.
+type Machine interface {
+	kernel.Files
+	kernel.Consoles
+}
+
+// Log writes lines. Its methods may be called from several goroutines.
+type Log struct {
+	m     Machine
+	sinks []sink
+	level string // what the kernel itself prints, outside Announce
+	done  chan struct{}
+}
+
+// levels of the kernel log (linux/kern_levels.h), of facility "user".
+const (
+	errorLevel   = 1<<3 | 3
+	warningLevel = 1<<3 | 4
+	infoLevel    = 1<<3 | 6
+)
+
+// activeFile names the consoles that the kernel uses.
+const activeFile = "/sys/class/tty/console/active"
+
+// Open opens the consoles that the kernel uses, or else /dev/console. verbose leaves alone what the kernel prints; else
+// its messages of level "info" no longer appear on consoles, among them the copies of init's own.
+func Open(m Machine, spawn func(func()), verbose bool) *Log {
+	l := &Log{m: m, level: "6", done: make(chan struct{})}
+	if now, err := m.ReadFile(printkFile); err == nil {
+		if level, _, _ := strings.Cut(string(now), "\t"); verbose || level < l.level {
+			l.level = level
+		}
+	}
+	l.kernelLevel(l.level)
+	m.WriteFile("/proc/sys/kernel/printk_devkmsg", []byte("on"), 0) // else init's lines are rate-limited
+	active, _ := m.ReadFile(activeFile)
+	names := strings.Fields(string(active))
+	if len(names) == 0 {
+		names = []string{"console"}
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		c, err := m.OpenConsole("/dev/" + name)
+		if err != nil {
+			continue // the others may do
+		}
+		s := sink{c, isScreen.MatchString(name), make(chan message, 256)}
+		l.sinks = append(l.sinks, s)
+		spawn(func() { s.run(l.done) })
+	}
+	return l
+}
+
+// isScreen tells a virtual terminal from a serial line.
+var isScreen = regexp.MustCompile(`^tty[0-9]+$`)
+
+const printkFile = "/proc/sys/kernel/printk"
+
+func (l *Log) kernelLevel(level string) { l.m.WriteFile(printkFile, []byte(level), 0) }
+
+// Infof says that something went as it should, Warnf that it did not but the boot goes on, and Errorf that it does not.
+func (l *Log) Infof(format string, args ...any) { l.say(infoLevel, "", format, args) }
+
+// Warnf follows Infof.
+func (l *Log) Warnf(format string, args ...any) { l.say(warningLevel, "warning: ", format, args) }
+
+// Errorf follows Infof.
+func (l *Log) Errorf(format string, args ...any) { l.say(errorLevel, "error: ", format, args) }
+
+func (l *Log) say(level int, mark, format string, args []any) {
+	text := mark + fmt.Sprintf(format, args...)
+	l.kmsg(level, text)
+	for _, s := range l.sinks {
+		s.write(line(text))
+	}
+}
+
+func line(text string) []byte { return []byte("bootwright: " + strings.TrimRight(text, "\n") + "\n") }
+
+// kmsg writes to the kernel log, which takes at most some 980 bytes at once and one line at a time.
+func (l *Log) kmsg(level int, text string) {
+	for part := range strings.Lines(text) {
+		p := line(part)
+		p = append(fmt.Appendf(nil, "<%d>", level), p[:min(len(p), 900)]...)
+		l.m.WriteFile("/dev/kmsg", p, 0)
+	}
+}
+
+// Announce prints text on all consoles, and before it, where it is not a screen that people read, a line for programs.
+// The kernel is kept from printing meanwhile, as its messages would appear in the midst of the line.
+func (l *Log) Announce(forPrograms []byte, text string) {
+	l.kernelLevel("1")
+	defer l.kernelLevel(l.level)
+	l.kmsg(infoLevel, text)
+	for _, s := range l.sinks {
+		if s.screen {
+			s.write(line(text))
+		} else {
+			s.write(slices.Concat(forPrograms, line(text)))
+		}
+	}
+	l.Flush(5 * time.Second)
+}
+
+// Flush waits until what was written has left the machine, but no longer than timeout.
+func (l *Log) Flush(timeout time.Duration) {
+	deadline := time.After(timeout)
+	for _, s := range l.sinks {
+		done := make(chan struct{})
+		select {
+		case s.queue <- message{done: done}:
+		case <-deadline:
+			return
+		}
+		select {
+		case <-done:
+		case <-deadline:
+			return
+		}
+	}
+}
+
+// Close lets go of the consoles. What is said afterwards goes to the kernel log only.
+func (l *Log) Close() { close(l.done) }
+
+// sink is one console.
+type sink struct {
+	console kernel.Console
+	screen  bool
+	queue   chan message
+}
+
+// message is text to write, or a request to say when all before it is written.
+type message struct {
+	text []byte
+	done chan<- struct{}
+}
+
+// write drops the text when hundreds of lines wait already: the kernel log has them.
+func (s sink) write(text []byte) {
+	select {
+	case s.queue <- message{text: bytes.Clone(text)}:
+	default:
+	}
+}
+
+func (s sink) run(done <-chan struct{}) {
+	defer s.console.Close()
+	for {
+		select {
+		case <-done:
+			return
+		case m := <-s.queue:
+			if m.done != nil {
+				s.console.Drain()
+				close(m.done)
+				continue
+			}
+			s.console.Write(m.text) // there is nowhere to report an error to
+		}
+	}
+}

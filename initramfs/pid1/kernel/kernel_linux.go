@@ -1,0 +1,86 @@
+package kernel
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/kmod"
+)
+
+// Linux is the machine that the process runs on.
+type Linux struct{}
+
+var _ Kernel = Linux{}
+
+// Open is os.Open, and so on.
+func (Linux) Open(name string) (*os.File, error)           { return os.Open(name) }
+func (Linux) ReadFile(name string) ([]byte, error)         { return os.ReadFile(name) }
+func (Linux) ReadDir(name string) ([]fs.DirEntry, error)   { return os.ReadDir(name) }
+func (Linux) ReadLink(name string) (string, error)         { return os.Readlink(name) }
+func (Linux) MkdirAll(name string, perm fs.FileMode) error { return os.MkdirAll(name, perm) }
+func (Linux) Symlink(target, name string) error            { return os.Symlink(target, name) }
+func (Linux) WriteFile(name string, data []byte, perm fs.FileMode) error {
+	return os.WriteFile(name, data, perm)
+}
+
+// SinceBoot follows Kernel.
+func (Linux) SinceBoot() time.Duration {
+	var ts unix.Timespec
+	unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) // cannot fail: the clock exists
+	return time.Duration(ts.Nano())
+}
+
+// LoadModule follows Modules.
+func (Linux) LoadModule(name, options string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if strings.HasSuffix(name, ".ko") {
+		err = unix.FinitModule(int(f.Fd()), options, 0) // the kernel then knows where it came from
+	} else {
+		err = loadCompressed(f, options)
+	}
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return err
+}
+
+func loadCompressed(f *os.File, options string) error {
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	plain, err := kmod.Decompress(f.Name(), io.NewSectionReader(f, 0, st.Size()))
+	if err != nil {
+		return err
+	}
+	image, err := blob.ReadAll(plain, plain.Size())
+	if err != nil {
+		return err
+	}
+	return unix.InitModule(image, options)
+}
+
+// OpenConsole follows Consoles.
+func (Linux) OpenConsole(name string) (Console, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return terminal{f}, nil
+}
+
+type terminal struct{ *os.File }
+
+// Drain is tcdrain(3).
+func (t terminal) Drain() error { return unix.IoctlSetInt(int(t.Fd()), unix.TCSBRK, 1) }

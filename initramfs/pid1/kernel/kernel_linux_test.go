@@ -1,0 +1,69 @@
+package kernel
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestFS(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("A"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	fsys := FS(Linux{}, dir)
+	if err := fstest.TestFS(fsys, "a"); err != nil {
+		t.Error(err)
+	}
+	if _, err := fsys.Open("../a"); !errors.Is(err, fs.ErrInvalid) {
+		t.Error(err)
+	}
+}
+
+// TestLinux tries what needs no privilege, and what the kernel refuses.
+func TestLinux(t *testing.T) {
+	var m Linux
+	a := m.SinceBoot()
+	time.Sleep(time.Millisecond)
+	if b := m.SinceBoot(); a <= 0 || b < a+time.Millisecond {
+		t.Errorf("since boot %s, then %s", a, b)
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"broken.ko", "broken.ko.zst"} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte("not a module"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.LoadModule(file, ""); err == nil {
+			t.Errorf("%s was loaded", name)
+		}
+	}
+	if err := m.LoadModule(filepath.Join(dir, "nothing.ko"), ""); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if _, err := m.AttachLoop(filepath.Join(dir, "nothing")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+func TestReap(t *testing.T) {
+	cmd := exec.Command("true")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); (Linux{}).Reap() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a process that has ended is never collected")
+		}
+	}
+	if err := unix.Kill(cmd.Process.Pid, 0); err == nil {
+		t.Error("it is still there")
+	}
+}

@@ -1,0 +1,44 @@
+package kernel
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+)
+
+// Signals follows Power.
+func (Linux) Signals() <-chan os.Signal {
+	c := make(chan os.Signal, 16)
+	signal.Notify(c, unix.SIGCHLD, unix.SIGINT, unix.SIGTERM, unix.SIGPWR)
+	return c
+}
+
+// Reap follows Power.
+func (Linux) Reap() int {
+	for n := 0; ; {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil || pid <= 0:
+			return n
+		default:
+			n++
+		}
+	}
+}
+
+// Reboot follows Power.
+func (Linux) Reboot(a Action) error {
+	unix.Sync()
+	how := unix.LINUX_REBOOT_CMD_RESTART
+	switch a {
+	case PowerOff:
+		how = unix.LINUX_REBOOT_CMD_POWER_OFF
+	case Halt:
+		how = unix.LINUX_REBOOT_CMD_HALT
+	}
+	return os.NewSyscallError("reboot", unix.Reboot(how))
+}
