@@ -47,7 +47,7 @@ func Open(ctx context.Context, opts Options) (*Archive, error) {
 	a := &Archive{opts: opts, dir: filepath.Join(opts.Cache, opts.Arch)}
 	if err := a.prepare(ctx); err != nil {
 		a.Close()
-		return nil, fmt.Errorf("package cache: %w", err)
+		return nil, err
 	}
 	if err := a.update(ctx); err != nil {
 		a.Close()
@@ -65,21 +65,24 @@ func (a *Archive) Close() error {
 }
 
 func (a *Archive) prepare(ctx context.Context) error {
+	unusable := func(err error) error {
+		return report.WithHint(report.Errorf(report.Invalid, "package cache: %w", err), "name a folder that can be written")
+	}
 	for _, d := range []string{"lists/partial", "archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(a.dir, d), 0o755); err != nil {
-			return err
+			return unusable(err)
 		}
 	}
 	var err error
 	if a.lock, err = os.OpenFile(filepath.Join(a.dir, "lock"), os.O_RDWR|os.O_CREATE, 0o644); err != nil {
-		return err
+		return unusable(err)
 	}
 	if err := lockFile(ctx, a.lock); err != nil {
 		return err
 	}
 	for name, content := range map[string]string{"apt.conf": a.config(), "status": "", "preferences": ""} {
 		if err := os.WriteFile(filepath.Join(a.dir, name), []byte(content), 0o644); err != nil {
-			return err
+			return unusable(err)
 		}
 	}
 	return nil

@@ -27,8 +27,8 @@ const (
 )
 
 const (
-	defaultTag  = "latest"
-	maxDocument = 4 << 20 // bytes of an index that are read
+	defaultTag = "latest"
+	maxIndex   = 4 << 20 // bytes of an index that are read
 )
 
 // Image is a configuration and files, for one architecture.
@@ -202,7 +202,7 @@ func (l layout) join(ctx context.Context, old, image v1.Descriptor) (v1.Descript
 	if err != nil {
 		return old, err
 	}
-	images = slices.DeleteFunc(images, func(d v1.Descriptor) bool { return platform(d) == platform(image) })
+	images = slices.DeleteFunc(images, func(d v1.Descriptor) bool { return platform(d) == "" || platform(d) == platform(image) })
 	if len(images) == 0 {
 		return image, nil
 	}
