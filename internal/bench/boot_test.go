@@ -1,0 +1,5 @@
+package bench
+
+import "testing"
+
+func (f *fixture) benchBoot(b *testing.B) {}
