@@ -51,7 +51,7 @@ type File struct {
 type layout string
 
 // Write stores im in the layout in dir, which it makes if need be, under tag, or "latest" if that is empty. Images of other
-// architectures that tag names already stay: tag then names an index of all. A blob that is there is not written again, and index.json is
+// architectures that tag names already stay: tag then names an index of all. A blob that is there undamaged is not written again, and index.json is
 // replaced last, so that a write that is cut short changes nothing that was there. It returns the digest of the image's
 // manifest. Progress is told of the bytes of files and may be nil.
 func Write(ctx context.Context, dir, tag string, im Image, p *progress.Step) (blob.Digest, error) {
@@ -136,13 +136,26 @@ func descriptor(mediaType types.MediaType, digest blob.Digest, size int64) (v1.D
 	return v1.Descriptor{MediaType: mediaType, Digest: h, Size: size}, err
 }
 
-// put stores content under its digest. What is there with the right length was renamed into place when it was whole.
+// put stores content under its digest, unless it is there undamaged.
 func (l layout) put(ctx context.Context, content blob.Blob, d v1.Descriptor, p *progress.Step) error {
-	if st, err := os.Stat(l.path(d.Digest)); err == nil && st.Mode().IsRegular() && st.Size() == d.Size {
+	if l.has(ctx, d) {
 		p.Add(d.Size)
 		return nil
 	}
 	return blob.WriteFile(ctx, l.path(d.Digest), content, blob.WriteOptions{Progress: p.Add})
+}
+
+func (l layout) has(ctx context.Context, d v1.Descriptor) bool {
+	f, err := blob.OpenFile(l.path(d.Digest))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	if f.Size() != d.Size {
+		return false
+	}
+	got, err := blob.Sum(ctx, f)
+	return err == nil && string(got) == d.Digest.String()
 }
 
 func (l layout) path(h v1.Hash) string { return filepath.Join(string(l), "blobs", h.Algorithm, h.Hex) }
