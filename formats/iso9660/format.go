@@ -128,7 +128,7 @@ func (p *plan) collect(t *tree.Tree) error {
 			p.order, p.files[n.Path] = append(p.order, f), f
 		case n.Mode.IsDir():
 		case p.NoRockRidge:
-			return report.Errorf(report.Unsupported, "%s: a %s cannot be written without Rock Ridge", n.Path, n.Mode.Type())
+			return report.Errorf(report.Unsupported, "%s: mode %v; without Rock Ridge only folders and files can be written", n.Path, n.Mode)
 		case n.Mode&fs.ModeIrregular != 0:
 			return report.Errorf(report.Unsupported, "%s: a file of unknown type cannot be written", n.Path)
 		case n.Mode&fs.ModeSymlink != 0 && (n.Link == "" || strings.ContainsRune(n.Link, 0)):

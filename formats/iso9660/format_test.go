@@ -283,7 +283,7 @@ func TestFormatRefuses(t *testing.T) {
 		{"alignment", ok, Options{Align: 3000}, "alignment 3000"},
 		{"small alignment", ok, Options{Align: 512}, "alignment 512"},
 		{"name", func(tr *tree.Tree) { tr.File(strings.Repeat("x", 254), 0o644, nil) }, Options{}, "name of 254 bytes"},
-		{"link without Rock Ridge", func(tr *tree.Tree) { tr.Symlink("l", "x") }, Options{NoRockRidge: true}, "cannot be written without Rock Ridge"},
+		{"link without Rock Ridge", func(tr *tree.Tree) { tr.Symlink("l", "x") }, Options{NoRockRidge: true}, "without Rock Ridge only folders and files"},
 		{"link to nothing", func(tr *tree.Tree) { tr.Symlink("l", "") }, Options{}, "l: symbolic link with target"},
 		{"unknown type", func(tr *tree.Tree) { tr.File("f", fs.ModeIrregular, nil) }, Options{}, "f: a file of unknown type"},
 		{"huge file", func(tr *tree.Tree) { tr.File("f", 0o644, blob.Zeros(8<<40)) }, Options{}, "f: 8796093022208 bytes do not fit"},

@@ -361,6 +361,30 @@ func TestReadsOthers(t *testing.T) {
 	}
 }
 
+// TestReadsAppendedPartition reads an image whose EFI boot image lies behind the volume.
+func TestReadsAppendedPartition(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	unpack(t, plainSample(), dir)
+	esp := pattern(9, 1<<20)
+	path := filepath.Join(t.TempDir(), "appended.iso")
+	oracle.Run(t, "xorriso", "-as", "mkisofs", "-quiet", "-R", "-o", path, "-append_partition", "2", "0xef", oracle.File(t, esp),
+		"-e", "--interval:appended_partition_2:all::", "-no-emul-boot", dir)
+	b, err := blob.OpenFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	v := read(t, b)
+	if len(v.Boot) != 1 || v.Boot[0].Platform != EFI || v.Boot[0].Offset < v.Size || !same(t, v.Boot[0].Content, esp) {
+		t.Fatalf("volume of %d bytes, %+v", v.Size, v.Boot)
+	}
+	p := bytes.Replace(flat(t, b), []byte{0x88, 0, 0, 0, 0, 0, 0, 8}, make([]byte, 8), 1) // load 0 sectors
+	if v := read(t, blob.Bytes(p)); v.Boot[0].Content.Size() != int64(len(p))-v.Boot[0].Offset {
+		t.Errorf("%+v, %d bytes", v.Boot, v.Boot[0].Content.Size())
+	}
+}
+
 // firstExisting is p, or p in upper case where that is how the tree has it.
 func firstExisting(t *tree.Tree, p string) string {
 	if t.Get(p) != nil {

@@ -219,6 +219,9 @@ func (r *reader) readFolder(f folder) error {
 		}
 		parts = nil
 	}
+	if len(parts) > 0 {
+		return report.Errorf(report.Invalid, "folder %s at offset %d: its last file lacks its last extent", f.path, base)
+	}
 	if relocated > 0 && relocated == entries && f.path != "." {
 		r.moved = append(r.moved, f.path)
 	}

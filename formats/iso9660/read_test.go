@@ -59,6 +59,7 @@ func TestReadRefuses(t *testing.T) {
 		{"file too long", damage(t, "FILE.;1", 10-33, "\xff\xff\xff\xff"), "file folder/file at offset"},
 		{"interleaved file", damage(t, "FILE.;1", 26-33, "\x01"), "interleaved"},
 		{"extent without the next", damage(t, "BOOT.IMG;1", 25-33, "\x80"), "lacks its last extent"},
+		{"extent at the end of a folder", damage(t, "FILE.;1", 25-33, "\x80"), "its last file lacks its last extent"},
 		{"record that is too short", damage(t, "LINK.;1", -33, "\x21"), "record at offset"},
 		{"name with a slash", damage(t, "NM\x0d\x01\x00boot.img", 9, "/"), `name is "boot/img"`},
 		{"name that leaves", damage(t, "NM\x09\x01\x00file", 2, "\x07\x01\x00.."), `name is ".."`},

@@ -17,17 +17,17 @@ type BootImage struct {
 	LoadSectors int  // of 512 bytes, as the catalogue has it
 	Offset      int64
 	// Content is what firmware loads or maps: LoadSectors, or a whole floppy; for 0 or 1 of an EFI image and for a hard
-	// disk everything up to the end of the volume.
+	// disk everything up to the end of the volume, or of the file for an image that was appended to the volume.
 	Content blob.Blob
 	Path    string // of the file that begins at Offset, or ""
 }
 
-// readBoot reads the catalogue that the boot record points at, if there is one. files are paths by offset.
-func readBoot(b blob.Blob, record []byte, volume int64, files map[int64]string) ([]BootImage, error) {
-	if record == nil {
+// readBoot reads the catalogue that the boot record vd points at, if there is one. files are paths by offset.
+func readBoot(b blob.Blob, vd []byte, volume int64, files map[int64]string) ([]BootImage, error) {
+	if vd == nil {
 		return nil, nil
 	}
-	at := int64(binary.LittleEndian.Uint32(record[bootCatalog:])) * sector
+	at := int64(binary.LittleEndian.Uint32(vd[bootCatalog:])) * sector
 	if at > b.Size()-sector {
 		return nil, report.Errorf(report.Invalid, "boot catalogue at offset %d leaves an image of %d bytes", at, b.Size())
 	}
@@ -41,7 +41,7 @@ func readBoot(b blob.Blob, record []byte, volume int64, files map[int64]string) 
 	}
 	var out []BootImage
 	for _, e := range entries {
-		image, err := bootImage(b, e, min(volume, b.Size()))
+		image, err := bootImage(b, e, volume)
 		if err != nil {
 			return nil, err
 		}
@@ -51,8 +51,8 @@ func readBoot(b blob.Blob, record []byte, volume int64, files map[int64]string) 
 	return out, nil
 }
 
-// bootImage cuts the image of e out of b, whose volume ends at end.
-func bootImage(b blob.Blob, e eltorito.Entry, end int64) (BootImage, error) {
+// bootImage cuts the image of e out of b.
+func bootImage(b blob.Blob, e eltorito.Entry, volume int64) (BootImage, error) {
 	i := BootImage{
 		Platform:    Platform(e.Platform),
 		Bootable:    e.Bootable,
@@ -60,8 +60,8 @@ func bootImage(b blob.Blob, e eltorito.Entry, end int64) (BootImage, error) {
 		LoadSectors: int(e.Sectors),
 		Offset:      int64(e.Block) * sector,
 	}
-	if i.Offset >= end {
-		return i, report.Errorf(report.Invalid, "%v boot image at offset %d leaves a volume of %d bytes", i.Platform, i.Offset, end)
+	if i.Offset >= b.Size() {
+		return i, report.Errorf(report.Invalid, "%v boot image at offset %d leaves an image of %d bytes", i.Platform, i.Offset, b.Size())
 	}
 	size := int64(e.Sectors) * firmwareSector
 	switch {
@@ -72,8 +72,10 @@ func bootImage(b blob.Blob, e eltorito.Entry, end int64) (BootImage, error) {
 	case e.Emulation == 3:
 		size = 2880 << 10
 	case e.Emulation > 3 || i.Platform == EFI && e.Sectors <= 1:
-		size = end - i.Offset
+		if size = volume - i.Offset; size <= 0 {
+			size = b.Size()
+		}
 	}
-	i.Content = blob.Slice(b, i.Offset, min(size, end-i.Offset))
+	i.Content = blob.Slice(b, i.Offset, min(size, b.Size()-i.Offset))
 	return i, nil
 }

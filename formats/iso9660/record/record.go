@@ -78,7 +78,7 @@ func (r Record) Put(p []byte) {
 // Self reports whether the record is that of the folder it is in, or of the folder's parent.
 func (r Record) Self() bool { return len(r.ID) == 1 && r.ID[0] <= 1 }
 
-// Parse reads the record at the start of p; n is its length. The rest of p's first sector must not be shorter.
+// Parse reads the record at the start of p, which ends where the record's sector or folder does; n is its length.
 func Parse(p []byte) (r Record, n int, err error) {
 	if len(p) > 0 {
 		n = int(p[0])
