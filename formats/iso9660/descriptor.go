@@ -47,8 +47,7 @@ const (
 	jolietEscape  = "%/E"
 )
 
-// descriptors are the volume descriptors, a sector each. Called before layout is done they hold wrong places, but are
-// as many.
+// descriptors are the volume descriptors, a sector each.
 func (p *plan) descriptors() [][]byte {
 	out := [][]byte{p.volumeDescriptor(typePrimary, p.primary, func(s string) []byte { return []byte(s) }, " ")}
 	if len(p.Boot) > 0 { // in sector 17, where firmware looks

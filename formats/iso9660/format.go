@@ -140,7 +140,10 @@ func (p *plan) collect(t *tree.Tree) error {
 
 // layout gives everything its blocks, in this order: descriptors, path tables, boot catalogue, folders, files, padding.
 func (p *plan) layout() error {
-	next := systemArea + int64(len(p.descriptors()))
+	next := systemArea + int64(len(p.hierarchies())) + 1 // a descriptor each, and the terminator
+	if len(p.Boot) > 0 {
+		next++
+	}
 	for _, h := range p.hierarchies() {
 		next = h.placeTables(next)
 	}
