@@ -99,15 +99,12 @@ func Build(ctx context.Context, o BuildOptions) (_ *Base, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(o.Work, 0o755); err != nil {
-		return nil, fmt.Errorf("working folder: %w", err)
-	}
-	work, err := os.MkdirTemp(o.Work, "build-")
+	work, remove, err := newWork(ctx, o.Work)
 	if err != nil {
-		return nil, fmt.Errorf("working folder: %w", err)
+		return nil, err
 	}
 	b := &Base{Manifest: Manifest{SchemaVersion: SchemaVersion, Arch: o.Arch, Flavour: o.Flavour}}
-	b.closers = append(b.closers, func() error { return os.RemoveAll(work) })
+	b.closers = append(b.closers, remove)
 	defer func() {
 		if err != nil {
 			b.Close()

@@ -68,6 +68,7 @@ func newTools(ctx context.Context, p *debian.Pool, dir string, programs []string
 func (t *tools) command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	run := []string{"--inhibit-cache", "--library-path", t.dir, filepath.Join(t.dir, path.Base(program))}
 	cmd := exec.CommandContext(ctx, filepath.Join(t.dir, t.linker), slices.Concat(run, args)...)
+	cmd.Args[0] = path.Base(program) // for messages; the linker does not look at it
 	cmd.Dir = t.dir
 	cmd.Env = []string{"LC_ALL=C", "TZ=UTC0"}
 	cmd.WaitDelay = 5 * time.Second
@@ -86,5 +87,5 @@ func run(ctx context.Context, cmd *exec.Cmd) error {
 		return ctx.Err()
 	}
 	lines := strings.Split(strings.TrimSpace(complaints.String()), "\n")
-	return report.Errorf(report.Internal, "%s: %w: %s", path.Base(cmd.Path), err, lines[len(lines)-1])
+	return report.Errorf(report.Unavailable, "%s: %w: %s", cmd.Args[0], err, lines[len(lines)-1])
 }

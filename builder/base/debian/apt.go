@@ -3,7 +3,6 @@ package debian
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bootwright/bootwright/builder/base/flock"
 	"github.com/bootwright/bootwright/internal/progress"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -77,7 +77,7 @@ func (a *Archive) prepare(ctx context.Context) error {
 	if a.lock, err = os.OpenFile(filepath.Join(a.dir, "lock"), os.O_RDWR|os.O_CREATE, 0o644); err != nil {
 		return unusable(err)
 	}
-	if err := lockFile(ctx, a.lock); err != nil {
+	if err := flock.Wait(ctx, a.lock); err != nil {
 		return err
 	}
 	for name, content := range map[string]string{"apt.conf": a.config(), "status": "", "preferences": ""} {
@@ -86,21 +86,6 @@ func (a *Archive) prepare(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// lockFile takes the file's lock, waiting for whoever has it.
-func lockFile(ctx context.Context, f *os.File) error {
-	for {
-		err := tryLock(f)
-		if err == nil || !errors.Is(err, errLocked) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
 }
 
 // config is read after the machine's own apt.conf files, which may know a proxy; it replaces the folders, and hooks and

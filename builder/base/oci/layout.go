@@ -15,6 +15,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"github.com/bootwright/bootwright/builder/base/flock"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/progress"
 	"github.com/bootwright/bootwright/internal/report"
@@ -89,11 +90,15 @@ func (l layout) write(ctx context.Context, tag string, im Image, p *progress.Ste
 	if err != nil {
 		return d, err
 	}
-	unlock, err := l.lock(ctx)
+	// The folder itself is locked, so that no file stays behind.
+	dir, err := os.Open(string(l))
 	if err != nil {
 		return d, err
 	}
-	defer unlock()
+	defer dir.Close()
+	if err := flock.Wait(ctx, dir); err != nil {
+		return d, err
+	}
 	return d, l.tag(ctx, d, tag)
 }
 
