@@ -4,7 +4,7 @@ import (
 	"context"
 	"strings"
 
-	"github.com/bootwright/bootwright/builder/fetch"
+	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -59,12 +59,12 @@ func (b *Builder) openInputs(ctx context.Context, plan *Plan) (map[string]blob.B
 // openBase opens the parts of the plan's base by digest. A base that is not at its place any more is no error if the store
 // has what the plan needs of it.
 func (b *Builder) openBase(ctx context.Context, plan *Plan) (map[blob.Digest]blob.Blob, error) {
-	ref, err := fetch.Parse(plan.Base.Source)
+	ref, err := reference.Parse(plan.Base.Source)
 	if err != nil {
 		return nil, err
 	}
 	ref.Digest = plan.Base.Digest
-	image, err := b.Images.Open(ctx, fetch.Locked{Reference: ref})
+	image, err := b.Images.Open(ctx, reference.Locked{Reference: ref})
 	if err != nil {
 		if parts, ok := b.stored(ctx, plan); ok {
 			return parts, nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/builder/fetch"
+	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/linux"
@@ -64,19 +65,19 @@ func (b *Builder) Lock(ctx context.Context, p *profiles.Profile) (*Plan, error) 
 	return plan, b.readKernelVersion(ctx, plan)
 }
 
-func (b *Builder) lockBase(ctx context.Context, p *profiles.Profile) (fetch.Locked, *base.Manifest, error) {
+func (b *Builder) lockBase(ctx context.Context, p *profiles.Profile) (reference.Locked, *base.Manifest, error) {
 	if p.Base == "" {
-		return fetch.Locked{}, nil, report.WithHint(report.Errorf(report.Invalid, "the profile names no base"),
+		return reference.Locked{}, nil, report.WithHint(report.Errorf(report.Invalid, "the profile names no base"),
 			"name one with --base, such as oci:DIR, or make one with `bootwright base build -o oci:DIR`")
 	}
 	return b.Base(ctx, p.Base, p.Arch)
 }
 
 // Base finds the base that a reference means and reads its manifest. An empty arch takes the only one there is.
-func (b *Builder) Base(ctx context.Context, reference, arch string) (fetch.Locked, *base.Manifest, error) {
-	ref, err := fetch.Parse(reference)
+func (b *Builder) Base(ctx context.Context, name, arch string) (reference.Locked, *base.Manifest, error) {
+	ref, err := reference.Parse(name)
 	if err != nil {
-		return fetch.Locked{}, nil, err
+		return reference.Locked{}, nil, err
 	}
 	locked, err := b.Images.Resolve(ctx, ref, arch)
 	if err != nil {

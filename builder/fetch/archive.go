@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
@@ -29,7 +30,7 @@ const annotationMember = "bootwright.member"
 // archive is a tar archive of an OCI image layout, or what docker save wrote before it wrote those.
 type archive struct {
 	store *store.Store
-	ref   Reference
+	ref   reference.Reference
 }
 
 func (a archive) roots(ctx context.Context) ([]descriptor, error) {

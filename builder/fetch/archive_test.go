@@ -12,8 +12,10 @@ import (
 	"testing"
 
 	"github.com/bootwright/bootwright/builder/fetch"
+	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/internal/report/reporttest"
 )
 
 // tarOf packs a layout.
@@ -43,7 +45,7 @@ func TestArchiveOfLayout(t *testing.T) {
 	must(t, err)
 	wantParts(t, im, "amd64", "vmlinuz=kernel", "rootfs.sqsh=root")
 	_, err = open(t, c, "tar:"+path+":v2", "amd64")
-	wantError(t, err, report.NotFound, "v2", "v1")
+	reporttest.Want(t, err, report.NotFound, "v2", "v1")
 
 	// The same layout in a folder locks to the same digest.
 	folder, err := open(t, c, "oci:"+l.dir+":v1", "amd64")
@@ -58,7 +60,7 @@ func TestArchiveOfLayout(t *testing.T) {
 	must(t, err)
 	wantParts(t, again, "amd64", "vmlinuz=kernel", "rootfs.sqsh=root")
 	_, err = client(t, fetch.Options{}).Open(t.Context(), im.Locked)
-	wantError(t, err, report.NotFound, path)
+	reporttest.Want(t, err, report.NotFound, path)
 }
 
 // saveImage is what docker save wrote before it wrote layouts.
@@ -111,16 +113,16 @@ func TestArchiveFromDockerSave(t *testing.T) {
 		t.Errorf("one image locks to %s", locked)
 	}
 	_, err := open(t, c, "tar:"+path, "arm64")
-	wantError(t, err, report.NotFound, "no image for arm64; it has amd64")
+	reporttest.Want(t, err, report.NotFound, "no image for arm64; it has amd64")
 
 	// Another cache makes the same manifest, unless the archive changed.
-	again := fetch.Locked{Reference: parse(t, "tar:"+path+"@"+string(locked[0]))}
+	again := reference.Locked{Reference: parse(t, "tar:"+path+"@"+string(locked[0]))}
 	_, err = client(t, fetch.Options{}).Open(t.Context(), again)
 	must(t, err)
 	p := saveImage(t, nil)
 	must(t, os.WriteFile(path, bytes.Replace(p, []byte("first"), []byte("fifth"), 1), 0o644))
 	_, err = client(t, fetch.Options{}).Open(t.Context(), again)
-	wantError(t, err, report.Invalid, "changed since it was locked")
+	reporttest.Want(t, err, report.Invalid, "changed since it was locked")
 }
 
 func TestCanceled(t *testing.T) {
@@ -132,7 +134,7 @@ func TestCanceled(t *testing.T) {
 	for _, ref := range []string{"oci:" + l.dir, "tar:" + tarOf(t, l.dir), "tar:" + writeTar(t, saveImage(t, nil)), "dir:" + l.dir + "/blobs"} {
 		must(t, os.WriteFile(filepath.Join(l.dir, "blobs", "manifest.json"), []byte("{}"), 0o644))
 		_, err := client(t, fetch.Options{}).Resolve(ctx, parse(t, ref), "amd64")
-		wantError(t, err, report.Canceled, ref)
+		reporttest.Want(t, err, report.Canceled, ref)
 	}
 }
 
@@ -167,7 +169,7 @@ func TestBrokenArchive(t *testing.T) {
 			t.Parallel()
 			path := writeTar(t, c.content)
 			_, err := open(t, client(t, fetch.Options{}), "tar:"+path, "amd64")
-			wantError(t, err, c.kind, c.part, "tar:"+path)
+			reporttest.Want(t, err, c.kind, c.part, "tar:"+path)
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
@@ -63,7 +64,7 @@ func New(s *store.Store, opts Options) *Client {
 
 // Image is an image whose every byte was verified. Its Blobs belong to the Client's store.
 type Image struct {
-	Locked      Locked
+	Locked      reference.Locked
 	Manifest    []byte
 	Annotations map[string]string
 	Config      Layer
@@ -89,13 +90,13 @@ type source interface {
 	blob(ctx context.Context, d descriptor) (blob.Blob, error)
 }
 
-func (c *Client) source(r Reference) (source, error) {
+func (c *Client) source(r reference.Reference) (source, error) {
 	switch r.Scheme {
-	case Layout:
+	case reference.Layout:
 		return layout{c.store, r}, nil
-	case Archive:
+	case reference.Archive:
 		return archive{c.store, r}, nil
-	case Folder:
+	case reference.Folder:
 		return folder{c.store, r}, nil
 	}
 	return c.registry(r)
@@ -104,12 +105,12 @@ func (c *Client) source(r Reference) (source, error) {
 // Open opens a locked image, downloading what is neither on disk nor in the store. Errors are of kind NotFound (the
 // image, or a blob of it, is not there), Unavailable (the registry or the disk failed), Invalid or Unsupported (what is
 // there is wrong), and name the reference and the digest.
-func (c *Client) Open(ctx context.Context, l Locked) (*Image, error) {
+func (c *Client) Open(ctx context.Context, l reference.Locked) (*Image, error) {
 	im, err := c.open(ctx, l)
 	return im, within(ctx, l.Reference, err)
 }
 
-func (c *Client) open(ctx context.Context, l Locked) (*Image, error) {
+func (c *Client) open(ctx context.Context, l reference.Locked) (*Image, error) {
 	if l.Digest == "" {
 		return nil, report.Errorf(report.Invalid, "is not locked")
 	}
@@ -186,7 +187,7 @@ func readSmall(b blob.Blob) ([]byte, error) {
 }
 
 // within names the reference that err is about, and gives what ctx ended its kind.
-func within(ctx context.Context, r Reference, err error) error {
+func within(ctx context.Context, r reference.Reference, err error) error {
 	if err == nil {
 		return nil
 	}

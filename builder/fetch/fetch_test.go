@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/builder/fetch"
+	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/internal/report/reporttest"
 )
 
 const (
@@ -45,25 +47,9 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func wantError(t testing.TB, err error, kind report.Kind, parts ...string) {
+func parse(t testing.TB, s string) reference.Reference {
 	t.Helper()
-	if err == nil {
-		t.Errorf("no error; want one that says %q", parts)
-		return
-	}
-	if got := report.KindOf(err); got != kind {
-		t.Errorf("error is %s, want %s: %v", got, kind, err)
-	}
-	for _, p := range parts {
-		if !strings.Contains(err.Error(), p) {
-			t.Errorf("error %q lacks %q", err, p)
-		}
-	}
-}
-
-func parse(t testing.TB, s string) fetch.Reference {
-	t.Helper()
-	r, err := fetch.Parse(s)
+	r, err := reference.Parse(s)
 	must(t, err)
 	return r
 }
@@ -291,7 +277,7 @@ func TestWhichImageOfALayout(t *testing.T) {
 			c.make(l)
 			im, err := open(t, client(t, fetch.Options{}), "oci:"+l.dir+c.suffix, c.arch)
 			if c.want == "" {
-				wantError(t, err, c.kind, append(c.parts, "oci:"+l.dir+c.suffix)...)
+				reporttest.Want(t, err, c.kind, append(c.parts, "oci:"+l.dir+c.suffix)...)
 				return
 			}
 			must(t, err)
@@ -315,12 +301,12 @@ func TestPinnedByDigest(t *testing.T) {
 			t.Errorf("locked as %s", im.Locked)
 		}
 	}
-	_, err := c.Open(t.Context(), fetch.Locked{Reference: parse(t, fmt.Sprintf("oci:%s@%s", l.dir, index["digest"]))})
-	wantError(t, err, report.Invalid, "is an index")
+	_, err := c.Open(t.Context(), reference.Locked{Reference: parse(t, fmt.Sprintf("oci:%s@%s", l.dir, index["digest"]))})
+	reporttest.Want(t, err, report.Invalid, "is an index")
 	_, err = open(t, c, "oci:"+l.dir+"@"+string(blob.SumBytes(nil)), "arm64")
-	wantError(t, err, report.NotFound, string(blob.SumBytes(nil)))
+	reporttest.Want(t, err, report.NotFound, string(blob.SumBytes(nil)))
 	_, err = open(t, c, fmt.Sprintf("oci:%s@%s", l.dir, arm["digest"]), "amd64")
-	wantError(t, err, report.NotFound, "no image for amd64; it has arm64")
+	reporttest.Want(t, err, report.NotFound, "no image for amd64; it has arm64")
 }
 
 func TestBrokenLayout(t *testing.T) {
@@ -390,7 +376,7 @@ func TestBrokenLayout(t *testing.T) {
 			l := newLayout(t)
 			c.make(l)
 			_, err := open(t, client(t, fetch.Options{}), "oci:"+l.dir, "amd64")
-			wantError(t, err, c.kind, append(c.parts, "oci:"+l.dir)...)
+			reporttest.Want(t, err, c.kind, append(c.parts, "oci:"+l.dir)...)
 		})
 	}
 }
@@ -441,7 +427,7 @@ func TestBadManifests(t *testing.T) {
 			d := l.blob(strings.ReplaceAll(c.manifest, "CONFIG", string(text)), c.mediaType)
 			l.add(d, "")
 			_, err = open(t, client(t, fetch.Options{}), "oci:"+l.dir, "amd64")
-			wantError(t, err, c.kind, c.part, d["digest"].(string))
+			reporttest.Want(t, err, c.kind, c.part, d["digest"].(string))
 		})
 	}
 }
@@ -471,7 +457,7 @@ func TestFolder(t *testing.T) {
 	}
 	c := client(t, fetch.Options{})
 	_, err := open(t, c, "dir:"+dir, "amd64")
-	wantError(t, err, report.NotFound, "dir:"+dir, "manifest.json")
+	reporttest.Want(t, err, report.NotFound, "dir:"+dir, "manifest.json")
 	write("manifest.json", `{"name":"base","arch":"amd64"}`)
 	write("vmlinuz", "kernel")
 	write("rootfs.sqsh", "root")
@@ -482,7 +468,7 @@ func TestFolder(t *testing.T) {
 		t.Errorf("layer is %v, want the file itself", im.Layers[0].Blob)
 	}
 	_, err = open(t, c, "dir:"+dir, "arm64")
-	wantError(t, err, report.NotFound, "no image for arm64; it has amd64")
+	reporttest.Want(t, err, report.NotFound, "no image for arm64; it has amd64")
 
 	// The same content elsewhere locks to the same digest.
 	copied := t.TempDir()
@@ -495,10 +481,10 @@ func TestFolder(t *testing.T) {
 	settle()
 	write("vmlinuz", "newer kernel")
 	_, err = c.Open(t.Context(), im.Locked)
-	wantError(t, err, report.Invalid, "changed since it was locked", string(im.Locked.Digest))
+	reporttest.Want(t, err, report.Invalid, "changed since it was locked", string(im.Locked.Digest))
 	must(t, os.Mkdir(filepath.Join(dir, "rootfs"), 0o755))
 	_, err = open(t, c, "dir:"+dir, "amd64")
-	wantError(t, err, report.Invalid, "rootfs", "not a regular file")
+	reporttest.Want(t, err, report.Invalid, "rootfs", "not a regular file")
 }
 
 func TestMissingOnDisk(t *testing.T) {
@@ -521,7 +507,7 @@ func TestMissingOnDisk(t *testing.T) {
 		{"dir:" + file, "", report.Invalid},
 	} {
 		_, err := open(t, c, f.ref, "amd64")
-		wantError(t, err, f.kind, f.ref)
+		reporttest.Want(t, err, f.kind, f.ref)
 		if got := report.HintOf(err); !strings.Contains(got, f.hint) {
 			t.Errorf("%s: hint %q, want %q", f.ref, got, f.hint)
 		}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
@@ -21,7 +22,7 @@ const configFile = "manifest.json"
 // names as titles and no media type of their own.
 type folder struct {
 	store *store.Store
-	ref   Reference
+	ref   reference.Reference
 }
 
 func (f folder) roots(ctx context.Context) ([]descriptor, error) {

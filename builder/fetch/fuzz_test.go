@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/bootwright/bootwright/builder/fetch"
+	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
@@ -16,7 +17,7 @@ func check(t *testing.T, cache, ref, arch string) {
 	s, err := store.Open(cache, store.Options{}) // a Store keeps its files open
 	must(t, err)
 	defer s.Close()
-	r, err := fetch.Parse(ref)
+	r, err := reference.Parse(ref)
 	if err != nil {
 		t.Fatal(err)
 	}

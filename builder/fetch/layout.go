@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
@@ -17,7 +18,7 @@ import (
 // says what they must hold, wherever that lies.
 type layout struct {
 	store *store.Store
-	ref   Reference
+	ref   reference.Reference
 }
 
 func (l layout) roots(ctx context.Context) ([]descriptor, error) {

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
@@ -24,14 +25,14 @@ import (
 // registry is a repository of a registry (distribution-spec, "Pull").
 type registry struct {
 	c    *Client
-	ref  Reference
+	ref  reference.Reference
 	repo name.Repository
 	http bool // plain http was asked for
 }
 
-func (c *Client) registry(r Reference) (source, error) {
-	insecure := c.opts.Insecure || r.Scheme == PlainHTTP
-	repo, err := r.repository(insecure)
+func (c *Client) registry(r reference.Reference) (source, error) {
+	insecure := c.opts.Insecure || r.Scheme == reference.PlainHTTP
+	repo, err := r.Repository(insecure)
 	if err != nil {
 		return nil, report.Errorf(report.Invalid, "%w", err)
 	}

@@ -29,6 +29,7 @@ import (
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/internal/report/reporttest"
 )
 
 // server is a registry with TLS and trouble of the test's choice.
@@ -162,7 +163,7 @@ func TestRegistry(t *testing.T) {
 		{s.host + "/base@" + string(blob.SumBytes(nil)), "amd64", string(blob.SumBytes(nil))},
 	} {
 		_, err := open(t, client(t, s.options()), c.ref, c.arch)
-		wantError(t, err, report.NotFound, c.ref, c.part)
+		reporttest.Want(t, err, report.NotFound, c.ref, c.part)
 	}
 }
 
@@ -177,7 +178,7 @@ func TestPlainHTTPOnlyWhenAsked(t *testing.T) {
 	l, big := twoArchitectures(t)
 	s := serve(t, true, l)
 	_, err := open(t, client(t, s.options()), s.host+"/base:v1", "amd64")
-	wantError(t, err, report.Unavailable, s.host)
+	reporttest.Want(t, err, report.Unavailable, s.host)
 	if hint := report.HintOf(err); !strings.Contains(hint, "http://"+s.host+"/base") {
 		t.Errorf("hint %q", hint)
 	}
@@ -203,7 +204,7 @@ func TestRedirectToPlainHTTPIsRefused(t *testing.T) {
 		http.Redirect(w, r, plain.URL+r.URL.Path+"?signature=secret", http.StatusTemporaryRedirect)
 	})
 	_, err := open(t, client(t, s.options()), s.host+"/base:v1", "amd64")
-	wantError(t, err, report.Unavailable, "plain http")
+	reporttest.Want(t, err, report.Unavailable, "plain http")
 	if strings.Contains(err.Error(), "secret") {
 		t.Errorf("the error tells a credential: %v", err)
 	}
@@ -377,7 +378,7 @@ func TestTroubleThatStays(t *testing.T) {
 			})
 			cache := openStore(t, t.TempDir())
 			_, err := open(t, fetch.New(cache, s.options()), s.host+"/base:v1", "amd64")
-			wantError(t, err, c.kind, append(c.parts, s.host+"/base:v1")...)
+			reporttest.Want(t, err, c.kind, append(c.parts, s.host+"/base:v1")...)
 			if n := met.Load(); n > c.most {
 				t.Errorf("%d requests, want %d at most", n, c.most)
 			}
@@ -415,7 +416,7 @@ func TestDeadlineEndsAStall(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	_, err = c.Open(ctx, locked)
-	wantError(t, err, report.Canceled, locked.String(), "deadline")
+	reporttest.Want(t, err, report.Canceled, locked.String(), "deadline")
 }
 
 func TestNobodyListens(t *testing.T) {
@@ -426,7 +427,7 @@ func TestNobodyListens(t *testing.T) {
 	must(t, l.Close())
 	c := client(t, fetch.Options{Keychain: anonymous{}})
 	_, err = open(t, c, "http://"+host+"/base", "amd64")
-	wantError(t, err, report.Unavailable, host+"/base", "refused")
+	reporttest.Want(t, err, report.Unavailable, host+"/base", "refused")
 }
 
 func TestPathTakenForARegistry(t *testing.T) {
@@ -437,7 +438,7 @@ func TestPathTakenForARegistry(t *testing.T) {
 	must(t, os.Mkdir("host.example", 0o755))
 	must(t, os.Rename("127.0.0.1:1", "host.example/base"))
 	_, err := open(t, client(t, fetch.Options{Transport: noNetwork{}, Keychain: anonymous{}, Attempts: 1}), "host.example/base", "amd64")
-	wantError(t, err, report.Unavailable, "host.example/base")
+	reporttest.Want(t, err, report.Unavailable, "host.example/base")
 	if hint := report.HintOf(err); !strings.Contains(hint, "did you mean oci:host.example/base?") {
 		t.Errorf("hint %q", hint)
 	}
@@ -478,7 +479,7 @@ func TestCredentials(t *testing.T) {
 			for _, k := range []authn.Keychain{anonymous{}, password("wrong")} {
 				opts.Keychain = k
 				_, err := open(t, client(t, opts), s.host+"/base:v1", "amd64")
-				wantError(t, err, report.Unavailable, s.host+"/base:v1", "gives no access")
+				reporttest.Want(t, err, report.Unavailable, s.host+"/base:v1", "gives no access")
 				if err != nil && strings.Contains(err.Error(), "wrong") {
 					t.Errorf("the error tells the password: %v", err)
 				}
@@ -516,7 +517,7 @@ func TestBrokenCredentials(t *testing.T) {
 	opts := s.options()
 	opts.Keychain = brokenKeychain{}
 	_, err := open(t, client(t, opts), s.host+"/base:v1", "amd64")
-	wantError(t, err, report.Invalid, s.host+"/base:v1", "credentials for "+s.host, "config.json is torn")
+	reporttest.Want(t, err, report.Invalid, s.host+"/base:v1", "credentials for "+s.host, "config.json is torn")
 }
 
 type brokenKeychain struct{}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -15,10 +16,10 @@ import (
 // Resolve finds the image manifest for arch (in Go's and OCI's spelling, such as amd64) that r means, through an index
 // if it is one. An empty arch takes the only image there is. The kinds of error are those of Open; without an image for
 // arch it is NotFound and says which there are.
-func (c *Client) Resolve(ctx context.Context, r Reference, arch string) (Locked, error) {
+func (c *Client) Resolve(ctx context.Context, r reference.Reference, arch string) (reference.Locked, error) {
 	src, err := c.source(r)
 	if err != nil {
-		return Locked{}, within(ctx, r, err)
+		return reference.Locked{}, within(ctx, r, err)
 	}
 	var d blob.Digest
 	roots, err := src.roots(ctx)
@@ -29,14 +30,14 @@ func (c *Client) Resolve(ctx context.Context, r Reference, arch string) (Locked,
 	if other, ok := errors.AsType[otherArch](err); ok {
 		err = report.Errorf(report.NotFound, "%w", other)
 	}
-	if err != nil && r.remote() {
-		err = suggest(err, r.Name)
+	if err != nil && r.Remote() {
+		err = reference.Suggest(err, r.Name)
 	}
 	if err != nil {
-		return Locked{}, within(ctx, r, err)
+		return reference.Locked{}, within(ctx, r, err)
 	}
 	r.Digest = d
-	return Locked{r}, nil
+	return reference.Locked{Reference: r}, nil
 }
 
 // search is one walk from roots to the manifest of an architecture.

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bootwright/bootwright/builder/base"
-	"github.com/bootwright/bootwright/builder/fetch"
+	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
@@ -54,8 +54,8 @@ same digest. Making a base takes a minute or two and some 700 MB of temporary sp
 }
 
 func runBaseBuild(ctx context.Context, a *app, opts baseBuildOptions) error {
-	ref, err := fetch.Parse(opts.output)
-	if err != nil || ref.Scheme != fetch.Layout || ref.Digest != "" {
+	ref, err := reference.Parse(opts.output)
+	if err != nil || ref.Scheme != reference.Layout || ref.Digest != "" {
 		return report.WithHint(report.Errorf(report.Invalid, "a base is written to an OCI image layout, not to %q", opts.output), "write -o oci:DIR or -o oci:DIR:TAG")
 	}
 	opts.Progress = a.progress()

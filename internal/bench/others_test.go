@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/bootwright/bootwright/builder/base"
-	"github.com/bootwright/bootwright/builder/fetch"
+	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/iso9660"
 	"github.com/bootwright/bootwright/internal/oracle"
@@ -122,7 +122,7 @@ $XORRISO
 func (f *fixture) part(b *testing.B, title string) string {
 	maker, done := f.builder(b)
 	defer done()
-	ref, err := fetch.Parse(f.base)
+	ref, err := reference.Parse(f.base)
 	must(b, err)
 	locked, err := maker.Images.Resolve(b.Context(), ref, "amd64")
 	must(b, err)

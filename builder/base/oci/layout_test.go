@@ -16,6 +16,7 @@ import (
 
 	"github.com/bootwright/bootwright/builder/base/oci"
 	"github.com/bootwright/bootwright/builder/fetch"
+	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
@@ -56,13 +57,13 @@ func snapshot(t *testing.T, dir string) map[string]string {
 }
 
 // read is the content of the file called a in the image that bootwright finds, or the error.
-func read(t *testing.T, reference, arch string) (string, error) {
+func read(t *testing.T, name, arch string) (string, error) {
 	t.Helper()
 	s, err := store.Open(t.TempDir(), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref, err := fetch.Parse(reference)
+	ref, err := reference.Parse(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func read(t *testing.T, reference, arch string) (string, error) {
 		return "", err
 	}
 	if im.Layers[0].Title != "a" || string(im.Config.MediaType) != "application/x-config+json" {
-		t.Errorf("%s: %+v", reference, im)
+		t.Errorf("%s: %+v", name, im)
 	}
 	p, err := blob.ReadAll(im.Layers[0].Blob, 100)
 	return string(p), err

@@ -1,4 +1,4 @@
-package fetch_test
+package reference_test
 
 import (
 	"encoding/json"
@@ -7,9 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bootwright/bootwright/builder/fetch"
+	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/internal/report/reporttest"
 )
 
 func TestParse(t *testing.T) {
@@ -18,29 +19,29 @@ func TestParse(t *testing.T) {
 	at := "@" + string(d)
 	for _, c := range []struct {
 		in   string
-		want fetch.Reference
+		want reference.Reference
 		out  string // where it is not in
 	}{
-		{in: "oci:_out/base", want: fetch.Reference{Scheme: fetch.Layout, Name: "_out/base"}},
-		{in: "oci:/srv/base:v1.2", want: fetch.Reference{Scheme: fetch.Layout, Name: "/srv/base", Tag: "v1.2"}},
-		{in: "oci:base:v1" + at, want: fetch.Reference{Scheme: fetch.Layout, Name: "base", Tag: "v1", Digest: d}},
-		{in: "oci:base" + at, want: fetch.Reference{Scheme: fetch.Layout, Name: "base", Digest: d}},
-		{in: "oci:a:b/c", want: fetch.Reference{Scheme: fetch.Layout, Name: "a:b/c"}},
-		{in: "oci:a:b/", want: fetch.Reference{Scheme: fetch.Layout, Name: "a:b/"}},
-		{in: "oci:user@host/x", want: fetch.Reference{Scheme: fetch.Layout, Name: "user@host/x"}},
-		{in: "oci:docker://x.y/z", want: fetch.Reference{Scheme: fetch.Layout, Name: "docker://x.y/z"}},
-		{in: "tar:image.tar:latest", want: fetch.Reference{Scheme: fetch.Archive, Name: "image.tar", Tag: "latest"}},
-		{in: "dir:parts", want: fetch.Reference{Scheme: fetch.Folder, Name: "parts"}},
-		{in: "dir:a:b" + at, want: fetch.Reference{Scheme: fetch.Folder, Name: "a:b", Digest: d}},
-		{in: "ghcr.io/org/base", want: fetch.Reference{Scheme: fetch.Registry, Name: "ghcr.io/org/base"}},
-		{in: "ghcr.io/org/base:v1" + at, want: fetch.Reference{Scheme: fetch.Registry, Name: "ghcr.io/org/base", Tag: "v1", Digest: d}},
-		{in: "localhost/base:v1", want: fetch.Reference{Scheme: fetch.Registry, Name: "localhost/base", Tag: "v1"}},
-		{in: "localhost:5000/base", want: fetch.Reference{Scheme: fetch.Registry, Name: "localhost:5000/base"}},
-		{in: "[::1]:5000/base", want: fetch.Reference{Scheme: fetch.Registry, Name: "[::1]:5000/base"}},
-		{in: "docker://ghcr.io/org/base", want: fetch.Reference{Scheme: fetch.Registry, Name: "ghcr.io/org/base"}, out: "ghcr.io/org/base"},
-		{in: "http://10.0.0.1:5000/base:v1", want: fetch.Reference{Scheme: fetch.PlainHTTP, Name: "10.0.0.1:5000/base", Tag: "v1"}},
+		{in: "oci:_out/base", want: reference.Reference{Scheme: reference.Layout, Name: "_out/base"}},
+		{in: "oci:/srv/base:v1.2", want: reference.Reference{Scheme: reference.Layout, Name: "/srv/base", Tag: "v1.2"}},
+		{in: "oci:base:v1" + at, want: reference.Reference{Scheme: reference.Layout, Name: "base", Tag: "v1", Digest: d}},
+		{in: "oci:base" + at, want: reference.Reference{Scheme: reference.Layout, Name: "base", Digest: d}},
+		{in: "oci:a:b/c", want: reference.Reference{Scheme: reference.Layout, Name: "a:b/c"}},
+		{in: "oci:a:b/", want: reference.Reference{Scheme: reference.Layout, Name: "a:b/"}},
+		{in: "oci:user@host/x", want: reference.Reference{Scheme: reference.Layout, Name: "user@host/x"}},
+		{in: "oci:docker://x.y/z", want: reference.Reference{Scheme: reference.Layout, Name: "docker://x.y/z"}},
+		{in: "tar:image.tar:latest", want: reference.Reference{Scheme: reference.Archive, Name: "image.tar", Tag: "latest"}},
+		{in: "dir:parts", want: reference.Reference{Scheme: reference.Folder, Name: "parts"}},
+		{in: "dir:a:b" + at, want: reference.Reference{Scheme: reference.Folder, Name: "a:b", Digest: d}},
+		{in: "ghcr.io/org/base", want: reference.Reference{Scheme: reference.Registry, Name: "ghcr.io/org/base"}},
+		{in: "ghcr.io/org/base:v1" + at, want: reference.Reference{Scheme: reference.Registry, Name: "ghcr.io/org/base", Tag: "v1", Digest: d}},
+		{in: "localhost/base:v1", want: reference.Reference{Scheme: reference.Registry, Name: "localhost/base", Tag: "v1"}},
+		{in: "localhost:5000/base", want: reference.Reference{Scheme: reference.Registry, Name: "localhost:5000/base"}},
+		{in: "[::1]:5000/base", want: reference.Reference{Scheme: reference.Registry, Name: "[::1]:5000/base"}},
+		{in: "docker://ghcr.io/org/base", want: reference.Reference{Scheme: reference.Registry, Name: "ghcr.io/org/base"}, out: "ghcr.io/org/base"},
+		{in: "http://10.0.0.1:5000/base:v1", want: reference.Reference{Scheme: reference.PlainHTTP, Name: "10.0.0.1:5000/base", Tag: "v1"}},
 	} {
-		got, err := fetch.Parse(c.in)
+		got, err := reference.Parse(c.in)
 		if err != nil || got != c.want {
 			t.Errorf("Parse(%q) = %+v, %v; want %+v", c.in, got, err, c.want)
 			continue
@@ -79,21 +80,20 @@ func TestParseRefuses(t *testing.T) {
 		"https://ghcr.io/base":                "https",
 		"ghcr.io/base?x=1":                    "base?x=1",
 	} {
-		_, err := fetch.Parse(in)
-		wantError(t, err, report.Invalid, want)
+		_, err := reference.Parse(in)
+		reporttest.Want(t, err, report.Invalid, want)
 	}
 }
 
 func TestPathWithoutScheme(t *testing.T) {
 	t.Parallel()
-	l := newLayout(t)
-	l.add(l.image("amd64"), "")
-	folder := t.TempDir()
+	layout, folder := t.TempDir(), t.TempDir()
+	must(t, os.WriteFile(filepath.Join(layout, "index.json"), []byte("{}"), 0o644))
 	file := filepath.Join(folder, "image.tar")
 	must(t, os.WriteFile(file, nil, 0o644))
-	for path, want := range map[string]string{l.dir: "oci:" + l.dir, folder: "dir:" + folder, file: "tar:" + file} {
-		_, err := fetch.Parse(path)
-		wantError(t, err, report.Invalid, path)
+	for path, want := range map[string]string{layout: "oci:" + layout, folder: "dir:" + folder, file: "tar:" + file} {
+		_, err := reference.Parse(path)
+		reporttest.Want(t, err, report.Invalid, path)
 		if got := report.HintOf(err); !strings.Contains(got, "did you mean "+want+"?") {
 			t.Errorf("hint %q, want %q", got, want)
 		}
@@ -104,12 +104,12 @@ func TestReferencesInDocuments(t *testing.T) {
 	t.Parallel()
 	d := blob.SumBytes([]byte("x"))
 	var doc struct {
-		Base fetch.Locked
-		From fetch.Reference
+		Base reference.Locked
+		From reference.Reference
 	}
 	in := `{"Base":"oci:base:v1@` + string(d) + `","From":"ghcr.io/base"}`
 	must(t, json.Unmarshal([]byte(in), &doc))
-	if doc.Base.Digest != d || doc.From.Scheme != fetch.Registry {
+	if doc.Base.Digest != d || doc.From.Scheme != reference.Registry {
 		t.Errorf("read as %+v", doc)
 	}
 	if out, err := json.Marshal(doc); err != nil || string(out) != in {
@@ -125,12 +125,19 @@ func FuzzParse(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		r, err := fetch.Parse(s)
+		r, err := reference.Parse(s)
 		if err != nil {
 			return
 		}
-		if again, err := fetch.Parse(r.String()); err != nil || again != r {
+		if again, err := reference.Parse(r.String()); err != nil || again != r {
 			t.Errorf("%q is %+v, and its String %q is %+v, %v", s, r, r, again, err)
 		}
 	})
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

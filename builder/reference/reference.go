@@ -1,4 +1,14 @@
-package fetch
+// Package reference reads and writes the names of images:
+//
+//	oci:DIR[:TAG]        an OCI image layout
+//	tar:FILE[:TAG]       such a layout in a tar archive, or what `docker save` writes
+//	dir:DIR              a folder of parts
+//	HOST/REPO[:TAG]      a registry, over TLS; docker:// may precede it
+//	http://HOST/REPO…    the same for a registry without TLS
+//
+// Each may end in @sha256:HEX, which pins it. The grammar of names in registries is that of the OCI distribution-spec 1.1.
+// What a name means is asked by builder/fetch; this package looks at nothing but, for a hint, whether a file exists.
+package reference
 
 import (
 	"os"
@@ -32,7 +42,7 @@ type Reference struct {
 	Digest blob.Digest // of a manifest or index; may be empty, and comes before Tag
 }
 
-// Parse reads a reference; see the package for its forms.
+// Parse reads a reference; see the package for the forms.
 func Parse(s string) (Reference, error) {
 	r := Reference{Scheme: Registry, Name: s}
 	for _, p := range []struct {
@@ -44,11 +54,11 @@ func Parse(s string) (Reference, error) {
 		}
 	}
 	err := r.split()
-	if err == nil && r.remote() {
+	if err == nil && r.Remote() {
 		err = r.checkRepository()
 	}
 	if err != nil {
-		return Reference{}, suggest(report.Errorf(report.Invalid, "reference %.300q: %w", s, err), s)
+		return Reference{}, Suggest(report.Errorf(report.Invalid, "reference %.300q: %w", s, err), s)
 	}
 	return r, nil
 }
@@ -80,14 +90,14 @@ func (r *Reference) checkRepository() error {
 	if strings.HasPrefix(host, ".") || !strings.ContainsAny(host, ".:") && host != "localhost" {
 		return report.Errorf(report.Invalid, "it does not begin with a registry's host, such as docker.io/, nor with oci:, tar: or dir:")
 	}
-	if _, err := r.repository(false); err != nil {
+	if _, err := r.Repository(false); err != nil {
 		return err
 	}
 	return tree.CheckPath(repository)
 }
 
-// repository is the name as the registry client has it.
-func (r Reference) repository(insecure bool) (name.Repository, error) {
+// Repository is the name as the registry client has it.
+func (r Reference) Repository(insecure bool) (name.Repository, error) {
 	opts := []name.Option{name.WeakValidation}
 	if insecure {
 		opts = append(opts, name.Insecure)
@@ -95,8 +105,8 @@ func (r Reference) repository(insecure bool) (name.Repository, error) {
 	return name.NewRepository(r.Name, opts...)
 }
 
-// remote reports whether a registry serves the image.
-func (r Reference) remote() bool { return r.Scheme == Registry || r.Scheme == PlainHTTP }
+// Remote reports whether a registry serves the image.
+func (r Reference) Remote() bool { return r.Scheme == Registry || r.Scheme == PlainHTTP }
 
 func validTag(s string) bool {
 	for i, c := range s {
@@ -108,8 +118,8 @@ func validTag(s string) bool {
 	return s != "" && len(s) <= 128
 }
 
-// suggest adds a hint where the reference is something on disk that lacks its scheme.
-func suggest(err error, path string) error {
+// Suggest adds a hint where the reference is something on disk that lacks its scheme.
+func Suggest(err error, path string) error {
 	info, serr := os.Stat(path)
 	if serr != nil {
 		return err
