@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/bootwright/bootwright/builder/base"
@@ -54,7 +56,8 @@ func Make(dir, arch string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	for title, content := range parts {
+	for _, title := range slices.Sorted(maps.Keys(parts)) {
+		content := parts[title]
 		m.Parts = append(m.Parts, base.Part{Title: title, Size: int64(len(content)), Digest: blob.SumBytes(content), MediaType: base.PartMediaType})
 		if err := os.WriteFile(filepath.Join(dir, title), content, 0o666); err != nil {
 			return err
