@@ -1,6 +1,7 @@
 package pe
 
 import (
+	"bytes"
 	"math"
 	"slices"
 
@@ -107,11 +108,18 @@ func newPlan(h *header, size int64, o Options) (*plan, error) {
 func (p *plan) checkRoom(n int) error {
 	need := n * sectionSize
 	room := p.raw[p.tableEnd():p.headers]
-	if need > len(room) || slices.ContainsFunc(room[:need], func(c byte) bool { return c != 0 }) {
+	if need > len(room) || !isPadding(room[:need]) {
 		return report.Errorf(report.Invalid, "efi stub without room for %d more section headers: there are %d bytes behind its section table at offset %d, and %d are needed",
 			n, len(room), p.tableEnd(), need)
 	}
 	return nil
+}
+
+// isPadding reports whether b is what linkers and assemblers fill gaps with: zeros or, in systemd's arm64 stub, the
+// instruction NOP again and again.
+func isPadding(b []byte) bool {
+	nop := []byte{0x1f, 0x20, 0x03, 0xd5}
+	return !slices.ContainsFunc(b, func(c byte) bool { return c != 0 }) || bytes.Equal(b, bytes.Repeat(nop, len(b)/len(nop)))
 }
 
 func (p *plan) checkSection(s Section) error {

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -176,6 +177,24 @@ func TestFormatAlign(t *testing.T) {
 		if f, err := Read(im); err != nil || f.Sections[2].Offset != want {
 			t.Errorf("align %d: first section at %d, %v", align, f.Sections[2].Offset, err)
 		}
+	}
+}
+
+// The arm64 stub of systemd has instructions that do nothing where amd64's has zeros.
+func TestFormatPaddedHeaders(t *testing.T) {
+	t.Parallel()
+	const tableEnd = 0x188 + 80
+	stub := petest.Stub()
+	for at := tableEnd; at < 0x400; at += 4 {
+		binary.LittleEndian.PutUint32(stub[at:], 0xd503201f)
+	}
+	f, err := Read(format(t, blob.Bytes(stub), ukiSections()))
+	if err != nil || len(f.Sections) != 2+len(ukiSections()) {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	stub[tableEnd] = 0
+	if _, err := Format(blob.Bytes(stub), ukiSections(), Options{}); err == nil {
+		t.Error("room that holds something else was taken")
 	}
 }
 
