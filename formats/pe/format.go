@@ -162,6 +162,7 @@ func (p *plan) add(s Section) error {
 		return report.Errorf(report.Invalid, "pe section %q of %d bytes takes the image to 4 GiB or more, which PE cannot hold", s.Name, size)
 	}
 	rawSize := blob.Align(size, p.align)
+	clear(p.raw[p.section(i, 0):][:sectionSize])
 	copy(p.raw[p.section(i, 0):], s.Name)
 	p.putSec(i, sectionVirtualSize, uint32(size))
 	p.putSec(i, sectionVMA, uint32(vma))
