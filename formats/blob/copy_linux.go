@@ -1,34 +1,33 @@
 package blob
 
 import (
-	"fmt"
-	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// block is what file systems share, and what the kernel moves as a whole: no file system has smaller ones today.
+// block is what file systems share: the largest of theirs on today's machines.
 const block = 4096
 
-// copyInKernel copies up to n bytes with copy_file_range, which shares blocks on file systems that can. It copies
-// nothing, without an error, where b is no file or the two file systems cannot do it together; nor where the bytes lie
-// differently in their blocks, because the kernel then takes half as long again as a copy through memory.
-func copyInKernel(dst *os.File, at int64, b Blob, off, n int64) (int64, error) {
-	src, pos, ok := fileRange(b, off)
-	if !ok || (pos-at)%block != 0 {
-		return 0, nil
+// clone lets dst share the blocks of the file behind b, from at on, and returns how many bytes that saved copying: none
+// where b is no file, lies differently in its blocks, or the file systems cannot share.
+func clone(dst *os.File, at int64, b Blob) int64 {
+	src, off, ok := fileRange(b, 0)
+	n := b.Size() / block * block
+	if !ok || n == 0 {
+		return 0
 	}
-	done, err := unix.CopyFileRange(int(src.Fd()), &pos, int(dst.Fd()), &at, int(n), 0)
-	switch {
-	case err == unix.ENOSPC || err == unix.EIO || err == unix.EDQUOT || err == unix.EFBIG:
-		return 0, &os.PathError{Op: "write", Path: dst.Name(), Err: err}
-	case err != nil:
-		return 0, nil
-	case done == 0:
-		return 0, fmt.Errorf("%s is now shorter than it was: %w", src.Name(), io.ErrUnexpectedEOF)
+	r := unix.FileCloneRange{Src_fd: int64(src.Fd()), Src_offset: uint64(off), Src_length: uint64(n), Dest_offset: uint64(at)}
+	if unix.IoctlFileCloneRange(int(dst.Fd()), &r) != nil {
+		return 0
 	}
-	return int64(done), nil
+	return n
+}
+
+// reserve asks for room in one go, which is quicker than piece by piece and leaves the file in one run. It is advice: the
+// writes find out whether there is room.
+func reserve(f *os.File, r Range) {
+	_ = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, r.Offset, r.Length)
 }
 
 // discard gives the range back to the device, so that it reads as zero; false where the device cannot promise that.

@@ -13,8 +13,8 @@ import (
 	"github.com/bootwright/bootwright/internal/report"
 )
 
-// File is a Blob over an open file whose length is fixed when it is opened. WriteFile copies its ranges inside the
-// kernel where the system can. A file that shrinks afterwards is an io.ErrUnexpectedEOF that names it.
+// File is a Blob over an open file whose length is fixed when it is opened. WriteFile shares its blocks where
+// the file systems can. A file that shrinks afterwards is an io.ErrUnexpectedEOF that names it.
 type File struct {
 	f    *os.File
 	size int64
@@ -163,36 +163,33 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// piece is how much is copied between two looks at ctx.
-const piece = 4 << 20
-
-// ahead is how much is copied before the system is asked to write it out: the sync at the end then finds little to do.
-const ahead = 8 << 20
+const (
+	piece = 1 << 20 // bytes copied between two looks at ctx
+	ahead = 4 << 20 // bytes copied before the system is told to write them out: the sync at the end then finds little to do
+)
 
 // writeExtents copies what is not a hole to the same offsets of f.
 func writeExtents(ctx context.Context, f *os.File, b Blob, opts WriteOptions) error {
-	var buf []byte
+	buf := make([]byte, min(piece, b.Size()))
 	var at, flushed int64
 	for _, e := range Map(b) {
 		opts.progress(e.Offset - at)
 		at = e.End()
-		for off := int64(0); off < e.Blob.Size(); {
+		off := clone(f, e.Offset, e.Blob)
+		opts.progress(off)
+		if rest := e.Blob.Size() - off; rest >= piece {
+			reserve(f, Range{e.Offset + off, rest})
+		}
+		for off < e.Blob.Size() {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			n := min(piece, e.Blob.Size()-off)
-			done, err := copyInKernel(f, e.Offset+off, e.Blob, off, n)
-			if done == 0 && err == nil {
-				if buf == nil {
-					buf = make([]byte, 256<<10)
-				}
-				done, err = copyThrough(f, e.Offset+off, e.Blob, off, buf[:min(n, int64(len(buf)))])
-			}
+			n, err := copyPiece(f, e.Offset+off, e.Blob, off, buf)
 			if err != nil {
 				return fmt.Errorf("%s at offset %d: %w", e.Name, e.Offset+off, err)
 			}
-			off += done
-			opts.progress(done)
+			off += n
+			opts.progress(n)
 			if end := e.Offset + off; end-flushed >= ahead {
 				startWriteback(f, Range{flushed, end - flushed})
 				flushed = end
@@ -203,7 +200,9 @@ func writeExtents(ctx context.Context, f *os.File, b Blob, opts WriteOptions) er
 	return nil
 }
 
-func copyThrough(f *os.File, at int64, b Blob, off int64, buf []byte) (int64, error) {
+// copyPiece copies what fits into buf.
+func copyPiece(f *os.File, at int64, b Blob, off int64, buf []byte) (int64, error) {
+	buf = buf[:min(int64(len(buf)), b.Size()-off)]
 	if err := ReadFull(b, buf, off); err != nil {
 		return 0, err
 	}
