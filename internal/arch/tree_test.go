@@ -118,7 +118,9 @@ func underAny(p string, prefixes []string) bool {
 }
 
 // isTestHelper reports whether p exists for tests only: judges, conformance suites, fakes.
-func isTestHelper(p string) bool { return strings.HasSuffix(p, "test") || path.Base(p) == "fake" || p == "internal/oracle" }
+func isTestHelper(p string) bool {
+	return strings.HasSuffix(p, "test") || path.Base(p) == "fake" || p == "internal/oracle"
+}
 
 // standard reports whether p is a package of Go's own library, whose first path element has no dot.
 func standard(p string) bool {
