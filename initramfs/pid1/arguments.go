@@ -32,7 +32,6 @@ func (b *boot) openConsole() error {
 // readArguments reads the kernel's command line, and warns of arguments that look like a mistake.
 func (b *boot) readArguments() error {
 	args, err := readArguments(b.m)
-	b.args = args
 	b.modules = modules.NewLoader(b.m, args, func(f func()) { b.group.Go("modules", f) })
 	b.report.Platform, _ = args.Get(cmdline.Platform)
 	b.report.Arguments, b.report.Unknown, b.report.CommandLine = args.Machine(), args.Unknown(), args.Others().String()

@@ -1,6 +1,7 @@
 package pid1
 
 import (
+	"path"
 	"sync"
 	"time"
 
@@ -9,7 +10,6 @@ import (
 	"github.com/bootwright/bootwright/initramfs/pid1/modules"
 	"github.com/bootwright/bootwright/initramfs/pid1/supervise"
 	"github.com/bootwright/bootwright/machine/bootreport"
-	"github.com/bootwright/bootwright/machine/cmdline"
 )
 
 // boot is a boot that is going on.
@@ -17,7 +17,6 @@ type boot struct {
 	m       kernel.Kernel
 	images  []string // that the root is made of, the base first
 	group   *supervise.Group
-	args    cmdline.Args
 	modules *modules.Loader
 	report  bootreport.Report
 
@@ -39,12 +38,12 @@ type step struct {
 func (b *boot) steps() []step {
 	return []step{
 		{"mounts", true, b.mountKernelFileSystems},
-		{"inner mounts", false, b.mountInner},
-		{"kernel settings", false, b.setKernel},
+		{"submounts", false, b.mountSub},
+		{"settings", false, b.setKernel},
 		{"console", false, b.openConsole},
 		{"arguments", false, b.readArguments},
 		{"release", false, b.readRelease},
-		{"root modules", false, b.loadRootModules},
+		{"root-modules", false, b.loadRootModules},
 		{"root", true, b.mountRoot},
 		{"writable", false, b.mountWritable},
 		{"switch", true, b.switchRoot},
@@ -78,6 +77,7 @@ func (b *boot) boot() {
 		}
 		b.report.Errors = append(b.report.Errors, bootreport.Error{Step: s.name, Error: err.Error(), Fatal: s.must})
 		if s.must {
+			b.inspect()
 			b.announce("error: the boot failed: " + s.name + ": " + err.Error())
 			b.giveUp()
 			return
@@ -88,24 +88,20 @@ func (b *boot) boot() {
 	b.announce("machine is ready")
 }
 
-// announce prints the report and then text, and keeps the report.
+// announce keeps the report, and prints it and then text.
 func (b *boot) announce(text string) {
 	if b.modules != nil {
 		b.report.Modules = b.modules.Report()
 	}
 	line := b.report.Line()
-	b.say().Announce(line, text)
-	b.keepReport(line[len(bootreport.Prefix):])
-}
-
-func (b *boot) keepReport(json []byte) {
-	err := b.m.MkdirAll("/run/bootwright", 0o755)
+	err := b.m.MkdirAll(path.Dir(bootreport.Path), 0o755)
 	if err == nil {
-		err = b.m.WriteFile(bootreport.Path, json, 0o644)
+		err = b.m.WriteFile(bootreport.Path, line[len(bootreport.Prefix):], 0o644)
 	}
 	if err != nil {
 		b.say().Warnf("keep the boot report: %v", err)
 	}
+	b.say().Announce(line, text)
 }
 
 // say is the log, which a failure may need before its step.

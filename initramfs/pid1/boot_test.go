@@ -91,17 +91,23 @@ func bubble(t *testing.T, commandLine string, prepare, while func(t *testing.T, 
 		}
 		done := make(chan struct{})
 		go func() { Run(m); close(done) }()
-		time.Sleep(9 * time.Second)
+		wait(9 * time.Second)
 		if while != nil {
 			while(t, m)
 		}
-		time.Sleep(30 * time.Second)
-		if m.Ended == "" {
+		wait(30 * time.Second)
+		if m.Ended() == "" {
 			m.Signal(syscall.SIGTERM)
 		}
 		<-done
 	})
 	return m
+}
+
+// wait lets the machine run for d.
+func wait(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 func reportOf(t *testing.T, m *fake.Machine) *bootreport.Report {
@@ -132,11 +138,11 @@ func TestBoot(t *testing.T) {
 		}
 		m.Signal(syscall.SIGCHLD)
 	})
-	if m.Ended != kernel.PowerOff || m.Reaped != 1 {
-		t.Errorf("ended in %q, %d processes collected", m.Ended, m.Reaped)
+	if m.Ended() != kernel.PowerOff || m.Reaped != 1 {
+		t.Errorf("ended in %q, %d processes collected", m.Ended(), m.Reaped)
 	}
-	if want := []string{"loop", "squashfs", "overlay", "virtio", "virtio_blk depth=9", "efivarfs"}; !slices.Equal(m.Loaded, want) {
-		t.Errorf("loaded %q, want %q", m.Loaded, want)
+	if want := []string{"loop", "squashfs", "overlay", "virtio", "virtio_blk depth=9", "efivarfs"}; !slices.Equal(m.Loaded(), want) {
+		t.Errorf("loaded %q, want %q", m.Loaded(), want)
 	}
 	arch := `"arch":"` + runtime.GOARCH
 	golden(t, "testdata/serial.golden", strings.Replace(m.Shown(serial), arch, `"arch":"any`, 1))
@@ -174,13 +180,13 @@ func TestRootCannotBeMounted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			restarted := time.Duration(0)
 			m := bubble(t, good, c.prepare, func(t *testing.T, m *fake.Machine) {
-				if m.Ended != "" {
+				if m.Ended() != "" {
 					t.Error("ended before anybody could read why")
 				}
-				time.Sleep(2 * time.Second)
+				wait(2 * time.Second)
 				restarted = m.SinceBoot()
-				if m.Ended != kernel.Restart {
-					t.Errorf("ended in %q at %s", m.Ended, restarted)
+				if m.Ended() != kernel.Restart {
+					t.Errorf("ended in %q at %s", m.Ended(), restarted)
 				}
 			})
 			shown := m.Shown("")
@@ -208,23 +214,23 @@ func must(t *testing.T, err error) {
 // TestPanicArgument: with panic=0 a machine that cannot boot stays as it is, until ctrl-alt-del.
 func TestPanicArgument(t *testing.T) {
 	m := bubble(t, "panic=0", func(t *testing.T, m *fake.Machine) { m.MountErrors[newRoot] = syscall.EINVAL }, func(t *testing.T, m *fake.Machine) {
-		time.Sleep(time.Hour)
-		if m.Ended != "" {
-			t.Errorf("ended in %q", m.Ended)
+		wait(time.Hour)
+		if m.Ended() != "" {
+			t.Errorf("ended in %q", m.Ended())
 		}
 		if p, _ := m.ReadFile("/proc/sys/kernel/panic"); string(p) != "0\n" {
 			t.Errorf("kernel.panic = %q", p)
 		}
 		m.Signal(syscall.SIGINT)
 	})
-	if m.Ended != kernel.Restart || !strings.Contains(m.Shown(serial), "panic=0 asks for it") {
-		t.Errorf("ended in %q:\n%s", m.Ended, m.Shown(serial))
+	if m.Ended() != kernel.Restart || !strings.Contains(m.Shown(serial), "panic=0 asks for it") {
+		t.Errorf("ended in %q:\n%s", m.Ended(), m.Shown(serial))
 	}
 }
 
 func TestShutdownArgument(t *testing.T) {
-	if m := bubble(t, "talos.shutdown=halt", nil, nil); m.Ended != kernel.Halt {
-		t.Errorf("ended in %q", m.Ended)
+	if m := bubble(t, "talos.shutdown=halt", nil, nil); m.Ended() != kernel.Halt {
+		t.Errorf("ended in %q", m.Ended())
 	}
 }
 
@@ -234,9 +240,9 @@ func TestPanic(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := bubble(t, good, func(t *testing.T, m *fake.Machine) { m.ModulePanic = where }, nil)
 			shown := m.Shown(serial)
-			if m.Ended != kernel.Restart || !strings.Contains(shown, "panic in ") || !strings.Contains(shown, ": a defect\n") ||
+			if m.Ended() != kernel.Restart || !strings.Contains(shown, "panic in ") || !strings.Contains(shown, ": a defect\n") ||
 				!strings.Contains(shown, "modules.(*Loader).loadOne") || !strings.Contains(shown, "the machine restarts in 10s") {
-				t.Errorf("ended in %q:\n%s", m.Ended, shown)
+				t.Errorf("ended in %q:\n%s", m.Ended(), shown)
 			}
 		})
 	}
@@ -266,7 +272,7 @@ func TestModules(t *testing.T) {
 		}, nil, nil, []string{"modules: read the index of kernel modules in /usr/lib/modules/6.1.0-1-test", "hardware: no kernel module is called efivarfs"}},
 		"initramfs of another kernel": {good, func(t *testing.T, m *fake.Machine) {
 			m.Contents["proc"]["sys/kernel/osrelease"] = "6.2.0\n"
-		}, nil, nil, []string{"root modules: read the index of kernel modules in /usr/lib/modules/6.2.0: open /usr/lib/modules/6.2.0/modules.dep: no such file or directory (the initramfs has modules for 6.1.0-1-test, other)"}},
+		}, nil, nil, []string{"root-modules: read the index of kernel modules in /usr/lib/modules/6.2.0: open /usr/lib/modules/6.2.0/modules.dep: no such file or directory (the initramfs has modules for 6.1.0-1-test, other)"}},
 		"no events": {good, func(t *testing.T, m *fake.Machine) { m.UeventsError = syscall.EPERM }, nil, []string{"gpu"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -296,18 +302,18 @@ func TestDevicesThatComeLater(t *testing.T) {
 		m.Plug(kernel.Uevent{"ACTION": "add", "DEVPATH": "/devices/x"})
 		m.Plug(kernel.Uevent{"ACTION": "remove", "MODALIAS": "pci:other"})
 		m.Plug(kernel.Uevent{"ACTION": "add", "MODALIAS": "usb:stick"})
-		time.Sleep(time.Second)
-		if !slices.Contains(m.Loaded, "usb") {
-			t.Errorf("loaded %q", m.Loaded)
+		wait(time.Second)
+		if !slices.Contains(m.Loaded(), "usb") {
+			t.Errorf("loaded %q", m.Loaded())
 		}
 	})
 	bubble(t, good, nil, func(t *testing.T, m *fake.Machine) {
 		must(t, m.MkdirAll("/sys/bus/usb/devices/1-1", 0o755))
 		must(t, m.WriteFile("/sys/bus/usb/devices/1-1/modalias", []byte("usb:stick\n"), 0o644))
 		m.Plug(nil)
-		time.Sleep(time.Second)
-		if !slices.Contains(m.Loaded, "usb") {
-			t.Errorf("loaded %q after events were lost", m.Loaded)
+		wait(time.Second)
+		if !slices.Contains(m.Loaded(), "usb") {
+			t.Errorf("loaded %q after events were lost", m.Loaded())
 		}
 	})
 }
@@ -315,8 +321,8 @@ func TestDevicesThatComeLater(t *testing.T) {
 // TestHungConsole: a console that takes nothing neither stops the boot nor the other console.
 func TestHungConsole(t *testing.T) {
 	m := bubble(t, good, func(t *testing.T, m *fake.Machine) { m.Hung = screen }, nil)
-	if !strings.Contains(m.Shown(serial), bootreport.Ready) || m.Ended != kernel.PowerOff {
-		t.Errorf("ended in %q:\n%s", m.Ended, m.Shown(serial))
+	if !strings.Contains(m.Shown(serial), bootreport.Ready) || m.Ended() != kernel.PowerOff {
+		t.Errorf("ended in %q:\n%s", m.Ended(), m.Shown(serial))
 	}
 }
 
@@ -338,7 +344,7 @@ func TestLayers(t *testing.T) {
 		m.Contents["/extra.sqsh"] = map[string]string{"etc/a": "extra"}
 		done := make(chan struct{})
 		go func() { run(m, "/rootfs.sqsh", "/extra.sqsh"); close(done) }()
-		time.Sleep(time.Minute)
+		wait(time.Minute)
 		for name, want := range map[string]string{"/etc/a": "extra", "/etc/b": "base"} {
 			if p, err := m.ReadFile(name); string(p) != want {
 				t.Errorf("%s: %q, %v", name, p, err)

@@ -34,21 +34,25 @@ func (b *boot) loadDeviceModules() error {
 	return err
 }
 
-// inspectHardware puts into the report what the machine is.
+// inspectHardware puts into the report what the machine is, and warns of a clock that cannot be right.
 func (b *boot) inspectHardware() error {
 	err := b.mountFirmwareVariables()
-	r := &b.report
-	r.Firmware, r.Machine = hardware.Firmware(b.m), hardware.Machine(b.m)
-	r.CPUs, r.Memory, r.Disks = hardware.CPUs(b.m), hardware.Memory(b.m), hardware.Disks(b.m)
-	now := time.Now().UTC()
-	r.Clock = bootreport.Clock{Now: now.Format(time.RFC3339), BeforeBuild: now.Unix() < r.Epoch}
-	if r.Clock.BeforeBuild {
-		b.say().Warnf("the clock says %s, but the image is from %s", r.Clock.Now, time.Unix(r.Epoch, 0).UTC().Format(time.RFC3339))
+	b.inspect()
+	if c := b.report.Clock; c.BeforeBuild {
+		b.say().Warnf("the clock says %s, but the image is from %s", c.Now, time.Unix(b.report.Epoch, 0).UTC().Format(time.RFC3339))
 	}
-	for _, d := range r.Disks {
+	for _, d := range b.report.Disks {
 		b.say().Infof("disk %s: %s", d.Name, strings.TrimSpace(fmt.Sprintf("%d MiB %s %s", d.Size>>20, d.Transport, d.Model)))
 	}
 	return err
+}
+
+// inspect is for a boot that fails too.
+func (b *boot) inspect() {
+	r, now := &b.report, time.Now().UTC()
+	r.Firmware, r.Machine = hardware.Firmware(b.m), hardware.Machine(b.m)
+	r.CPUs, r.Memory, r.Disks = hardware.CPUs(b.m), hardware.Memory(b.m), hardware.Disks(b.m)
+	r.Clock = bootreport.Clock{Now: now.Format(time.RFC3339), BeforeBuild: now.Unix() < r.Epoch}
 }
 
 func (b *boot) mountFirmwareVariables() error {

@@ -23,8 +23,8 @@ func kernelMounts() []kernel.Mount {
 	}
 }
 
-// innerMounts are inside those of kernelMounts and move with them. A machine without one of them is not much worse.
-func innerMounts() []kernel.Mount {
+// subMounts are inside those of kernelMounts and move with them. A machine without one of them is not much worse.
+func subMounts() []kernel.Mount {
 	return []kernel.Mount{
 		{Type: "devpts", Target: "/dev/pts", Flags: kernel.NoSUID | kernel.NoExec, Data: "gid=5,mode=0620,ptmxmode=0666"},
 		{Type: "tmpfs", Target: "/dev/shm", Flags: kernel.NoSUID | kernel.NoDev, Data: "mode=1777"},
@@ -43,9 +43,9 @@ func (b *boot) mountKernelFileSystems() error {
 	return nil
 }
 
-func (b *boot) mountInner() error {
+func (b *boot) mountSub() error {
 	var faults []error
-	for _, m := range innerMounts() {
+	for _, m := range subMounts() {
 		faults = append(faults, b.m.Mount(m))
 	}
 	return errors.Join(faults...)

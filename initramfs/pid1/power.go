@@ -50,16 +50,17 @@ func (b *boot) offAction() kernel.Action {
 
 // shutdown ends the tasks, then the machine.
 func (b *boot) shutdown(a kernel.Action) {
-	b.say().Infof("the machine shuts down: %s", a)
-	if err := b.group.Stop(5 * time.Second); err != nil {
-		b.say().Warnf("%v", err)
-	}
-	b.say().Flush(2 * time.Second)
-	if err := b.m.Reboot(a); err != nil {
-		b.say().Errorf("%s: %v", a, err)
-	}
 	b.end.Do(func() {
-		b.say().Close()
+		log := b.say()
+		log.Infof("the machine shuts down: %s", a)
+		if err := b.group.Stop(5 * time.Second); err != nil {
+			log.Warnf("%v", err)
+		}
+		log.Flush(2 * time.Second)
+		if err := b.m.Reboot(a); err != nil {
+			log.Errorf("%s: %v", a, err)
+		}
+		log.Close()
 		close(b.ended)
 	})
 }

@@ -22,16 +22,17 @@ const (
 	initDst = newRoot + "/usr/sbin/init" // its place in the root
 )
 
+// imageFlags are those of a root, which holds neither devices nor programs that give privileges.
+const imageFlags = kernel.ReadOnly | kernel.NoDev | kernel.NoSUID
+
 // loadRootModules loads what mounts the root image, from the initramfs.
 func (b *boot) loadRootModules() error {
-	if err := b.offerModprobe(); err != nil {
-		return err
-	}
+	fault := b.offerModprobe()
 	dir := modules.Dir(b.release())
 	if err := b.modules.Use(dir); err != nil {
-		return fmt.Errorf("%w (the initramfs has modules for %s)", err, b.releases(path.Dir(dir)))
+		return errors.Join(fault, fmt.Errorf("%w (the initramfs has modules for %s)", err, b.releases(path.Dir(dir))))
 	}
-	return b.modules.Load("loop", "squashfs", "overlay")
+	return errors.Join(fault, b.modules.Load("loop", "squashfs", "overlay"))
 }
 
 // releases are the kernels that dir has modules for.
@@ -63,7 +64,7 @@ func (b *boot) mountRoot() error {
 	}
 	slices.Reverse(lower) // overlayfs has the uppermost first
 	return b.m.Mount(kernel.Mount{
-		Type: "overlay", Target: newRoot, Flags: kernel.ReadOnly | kernel.NoDev, Data: "lowerdir=" + strings.Join(lower, ":"),
+		Type: "overlay", Target: newRoot, Flags: imageFlags, Data: "lowerdir=" + strings.Join(lower, ":"),
 	})
 }
 
@@ -78,7 +79,7 @@ func (b *boot) mountImage(image, dir string) error {
 	if err != nil {
 		return fmt.Errorf("root image %s: %w", image, err)
 	}
-	if err := b.m.Mount(kernel.Mount{Source: device, Target: dir, Type: "squashfs", Flags: kernel.ReadOnly | kernel.NoDev}); err != nil {
+	if err := b.m.Mount(kernel.Mount{Source: device, Target: dir, Type: "squashfs", Flags: imageFlags}); err != nil {
 		return fmt.Errorf("root image %s: %w", image, err)
 	}
 	b.say().Infof("mounted %s, %d MiB", image, size>>20)

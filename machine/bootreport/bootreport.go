@@ -74,9 +74,9 @@ type Clock struct {
 
 // Root is the root file system.
 type Root struct {
-	Image  string   `json:"image"`  // path in the initramfs
-	Size   int64    `json:"size"`   // of the image in bytes
-	Layers []string `json:"layers"` // images that it is made of, the base first
+	Image  string   `json:"image"`            // path in the initramfs
+	Size   int64    `json:"size"`             // of the image in bytes
+	Layers []string `json:"layers,omitempty"` // images that it is made of, the base first
 }
 
 // Modules are the kernel modules that were loaded for the root and for devices.
@@ -84,7 +84,7 @@ type Modules struct {
 	Loaded   []Module `json:"loaded"`             // in the order in which loading ended
 	NoDevice []string `json:"noDevice,omitempty"` // refused because this machine lacks what they drive, which is normal
 	Failed   []Failed `json:"failed,omitempty"`
-	TookMS   int64    `json:"tookMs"` // from the first request to the last answer
+	TookMS   int64    `json:"tookMs"` // time during which something was being loaded
 }
 
 // Module is a module and what the kernel took to start it.

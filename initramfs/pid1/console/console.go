@@ -1,7 +1,7 @@
 // Package console is where init says what it does: a line on every console and in the kernel log.
 //
-// Consoles are written directly and not by way of the kernel log, so that lines are seen whatever the log level is, and
-// each by a goroutine of its own, so that a serial line that nobody empties stops neither the boot nor the other consoles.
+// What the kernel does not print of its log, at the level that it has, is written to the consoles directly, to each by a
+// goroutine of its own, so that a serial line that nobody empties stops neither the boot nor the other consoles.
 package console
 
 import (
@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
@@ -25,26 +27,32 @@ type Machine interface {
 type Log struct {
 	m     Machine
 	sinks []sink
-	level string // what the kernel itself prints, outside Announce
+	level int // the kernel prints what is below it, outside Announce
 	done  chan struct{}
+
+	mu sync.Mutex // one line at a time
 }
 
-// levels of the kernel log (linux/kern_levels.h), of facility "user".
+// Levels of the kernel log (linux/kern_levels.h).
 const (
-	errorLevel   = 1<<3 | 3
-	warningLevel = 1<<3 | 4
-	infoLevel    = 1<<3 | 6
+	errorLevel   = 3
+	warningLevel = 4
+	infoLevel    = 6
 )
+
+// user is the facility of the kernel log that init writes as.
+const user = 1 << 3
 
 // activeFile names the consoles that the kernel uses.
 const activeFile = "/sys/class/tty/console/active"
 
-// Open opens the consoles that the kernel uses, or else /dev/console. verbose leaves alone what the kernel prints; else
-// its messages of level "info" no longer appear on consoles, among them the copies of init's own.
+// Open opens the consoles that the kernel uses, or else /dev/console. Unless verbose, the kernel no longer prints
+// messages of level "info" on them.
 func Open(m Machine, spawn func(func()), verbose bool) *Log {
-	l := &Log{m: m, level: "6", done: make(chan struct{})}
+	l := &Log{m: m, level: infoLevel, done: make(chan struct{})}
 	if now, err := m.ReadFile(printkFile); err == nil {
-		if level, _, _ := strings.Cut(string(now), "\t"); verbose || level < l.level {
+		first, _, _ := strings.Cut(string(now), "\t")
+		if level, err := strconv.Atoi(first); err == nil && (verbose || level < l.level) {
 			l.level = level
 		}
 	}
@@ -55,8 +63,7 @@ func Open(m Machine, spawn func(func()), verbose bool) *Log {
 	if len(names) == 0 {
 		names = []string{"console"}
 	}
-	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
+	for _, name := range names {
 		c, err := m.OpenConsole("/dev/" + name)
 		if err != nil {
 			continue // the others may do
@@ -73,7 +80,7 @@ var isScreen = regexp.MustCompile(`^tty[0-9]+$`)
 
 const printkFile = "/proc/sys/kernel/printk"
 
-func (l *Log) kernelLevel(level string) { l.m.WriteFile(printkFile, []byte(level), 0) }
+func (l *Log) kernelLevel(level int) { l.m.WriteFile(printkFile, fmt.Append(nil, level), 0) }
 
 // Infof says that something went as it should, Warnf that it did not but the boot goes on, and Errorf that it does not.
 func (l *Log) Infof(format string, args ...any) { l.say(infoLevel, "", format, args) }
@@ -86,7 +93,12 @@ func (l *Log) Errorf(format string, args ...any) { l.say(errorLevel, "error: ", 
 
 func (l *Log) say(level int, mark, format string, args []any) {
 	text := mark + fmt.Sprintf(format, args...)
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.kmsg(level, text)
+	if level < l.level {
+		return // the kernel has printed it
+	}
 	for _, s := range l.sinks {
 		s.write(line(text))
 	}
@@ -98,7 +110,7 @@ func line(text string) []byte { return []byte("bootwright: " + strings.TrimRight
 func (l *Log) kmsg(level int, text string) {
 	for part := range strings.Lines(text) {
 		p := line(part)
-		p = append(fmt.Appendf(nil, "<%d>", level), p[:min(len(p), 900)]...)
+		p = append(fmt.Appendf(nil, "<%d>", user|level), p[:min(len(p), 900)]...)
 		l.m.WriteFile("/dev/kmsg", p, 0)
 	}
 }
@@ -106,7 +118,9 @@ func (l *Log) kmsg(level int, text string) {
 // Announce prints text on all consoles, and before it, where it is not a screen that people read, a line for programs.
 // The kernel is kept from printing meanwhile, as its messages would appear in the midst of the line.
 func (l *Log) Announce(forPrograms []byte, text string) {
-	l.kernelLevel("1")
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kernelLevel(1)
 	defer l.kernelLevel(l.level)
 	l.kmsg(infoLevel, text)
 	for _, s := range l.sinks {

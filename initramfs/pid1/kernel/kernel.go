@@ -135,7 +135,7 @@ const (
 type Power interface {
 	// Signals are those that init gets: SIGCHLD, SIGINT (ctrl-alt-del), SIGTERM, SIGPWR and so on.
 	Signals() <-chan os.Signal
-	// Reap collects every process that has ended, and returns how many.
+	// Reap collects every process that has ended, and returns how many. It leaves none to os/exec.
 	Reap() int
 	// Reboot writes what is in memory to disks and ends the machine. It returns only if that fails.
 	Reboot(a Action) error

@@ -106,9 +106,7 @@ func (Linux) SwitchRoot(dir string) error {
 	}
 	for _, e := range entries {
 		if p := filepath.Join("/", e.Name()); !strings.HasPrefix(dir+"/", p+"/") {
-			if err := os.RemoveAll(p); err != nil {
-				return err
-			}
+			os.RemoveAll(p) // what stays only takes memory
 		}
 	}
 	if err := os.Chdir(dir); err != nil {

@@ -3,6 +3,7 @@
 package modules
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -102,11 +103,12 @@ func (l *Loader) loadName(name string) error {
 	}
 	var faults []error
 	for _, m := range modules {
-		err := l.loadAll(m)
-		if err == nil {
-			return nil
+		if err := l.loadAll(m); err != nil {
+			faults = append(faults, fmt.Errorf("kernel module %s: %s", m.Name, reason(err)))
 		}
-		faults = append(faults, fmt.Errorf("kernel module %s: %s", m.Name, reason(err)))
+	}
+	if len(faults) < len(modules) {
+		return nil
 	}
 	return errors.Join(faults...)
 }
@@ -137,13 +139,9 @@ func (l *Loader) loadAll(m *kmod.Module) error {
 
 // Request loads, in the background, what a device with that alias needs. Each alias is seen to once.
 func (l *Loader) Request(alias string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.asked[alias] {
+	if !l.isNew(alias) {
 		return
 	}
-	l.asked[alias] = true
-	l.pending++
 	l.spawn(func() {
 		l.slots <- struct{}{}
 		modules, _ := l.candidates(alias)
@@ -153,6 +151,17 @@ func (l *Loader) Request(alias string) {
 		<-l.slots
 		l.finish()
 	})
+}
+
+func (l *Loader) isNew(alias string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.asked[alias] {
+		return false
+	}
+	l.asked[alias] = true
+	l.pending++
+	return true
 }
 
 func (l *Loader) finish() {
@@ -250,11 +259,21 @@ func (l *Loader) Report() bootreport.Modules {
 			r.Failed = append(r.Failed, bootreport.Failed{Name: a.name, Reason: reason(a.err)})
 		}
 	}
-	if n := len(l.ended); n > 0 {
-		first := slices.MinFunc(l.ended, func(a, b *attempt) int { return int(a.start - b.start) })
-		r.TookMS = (l.ended[n-1].end - first.start).Milliseconds()
-	}
+	r.TookMS = busy(l.ended).Milliseconds()
 	return r
+}
+
+// busy is the time during which something was being loaded.
+func busy(attempts []*attempt) time.Duration {
+	byStart := slices.SortedFunc(slices.Values(attempts), func(a, b *attempt) int { return cmp.Compare(a.start, b.start) })
+	var sum, until time.Duration
+	for _, a := range byStart {
+		if start := max(a.start, until); a.end > start {
+			sum += a.end - start
+			until = a.end
+		}
+	}
+	return sum
 }
 
 // reason is err with what the kernel means by its number in answer to finit_module(2).

@@ -49,7 +49,7 @@ func TestModprobe(t *testing.T) {
 		m := machine(t)
 		var stderr bytes.Buffer
 		status := Modprobe(m, strings.Fields(c.args), &stderr)
-		if got := strings.Join(m.Loaded, ","); status != c.status || got != c.loaded || strings.TrimSpace(stderr.String()) != c.stderr {
+		if got := strings.Join(m.Loaded(), ","); status != c.status || got != c.loaded || strings.TrimSpace(stderr.String()) != c.stderr {
 			t.Errorf("modprobe %s: status %d, loaded %q, says %q", c.args, status, got, stderr.String())
 		}
 	}
@@ -64,8 +64,8 @@ func TestModprobeLeavesAloneWhatStarts(t *testing.T) {
 	if err := m.WriteFile("/sys/module/crc/initstate", []byte("coming\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if status := Modprobe(m, []string{"fs-xfs"}, &bytes.Buffer{}); status != 0 || slices.Contains(m.Loaded, "crc") || !slices.Contains(m.Loaded, "xfs trace=1") {
-		t.Errorf("status %d, loaded %q", status, m.Loaded)
+	if status := Modprobe(m, []string{"fs-xfs"}, &bytes.Buffer{}); status != 0 || slices.Contains(m.Loaded(), "crc") || !slices.Contains(m.Loaded(), "xfs trace=1") {
+		t.Errorf("status %d, loaded %q", status, m.Loaded())
 	}
 }
 
@@ -92,9 +92,9 @@ func TestEachModuleOnce(t *testing.T) {
 	for range len(aliases) - 1 { // fs-xfs is asked for twice
 		<-done
 	}
-	slices.Sort(m.Loaded)
-	if want := []string{"crc", "msdos", "slow", "vfat", "xfs"}; !slices.Equal(m.Loaded, want) {
-		t.Errorf("loaded %q, want %q", m.Loaded, want)
+	got := slices.Sorted(slices.Values(m.Loaded()))
+	if want := []string{"crc", "msdos", "slow", "vfat", "xfs"}; !slices.Equal(got, want) {
+		t.Errorf("loaded %q, want %q", got, want)
 	}
 	r := l.Report()
 	if len(r.Loaded) != 5 || !slices.Equal(r.NoDevice, []string{"fast"}) || r.Failed != nil {

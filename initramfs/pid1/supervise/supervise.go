@@ -26,8 +26,8 @@ func New(onPanic func(name string, value any, stack []byte), onError func(name s
 	return &Group{ctx: ctx, cancel: cancel, onPanic: onPanic, onError: onError}
 }
 
-// Guard runs f, and hands a panic to onPanic.
-func (g *Group) Guard(name string, f func()) {
+// guard runs f, and hands a panic to onPanic.
+func (g *Group) guard(name string, f func()) {
 	defer func() {
 		if v := recover(); v != nil {
 			g.onPanic(name, v, debug.Stack())
@@ -38,7 +38,7 @@ func (g *Group) Guard(name string, f func()) {
 
 // Go runs f in a guarded goroutine.
 func (g *Group) Go(name string, f func()) {
-	go g.Guard(name, f)
+	go g.guard(name, f)
 }
 
 // The waits before a task is started again: the first, then twice the last, up to the longest. A task that ran for that

@@ -30,6 +30,7 @@ func TestRunStartsAgain(t *testing.T) {
 			return errors.New("again")
 		})
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		want := []time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 1, 2}
 		for i := range want {
 			want[i] *= time.Second

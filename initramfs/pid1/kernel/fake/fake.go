@@ -22,7 +22,8 @@ import (
 // started is how long the kernel has run when a test begins.
 const started = 1500 * time.Millisecond
 
-// Machine is a kernel.Kernel. Fields are set before the boot; those in the second part are what it did.
+// Machine is a kernel.Kernel. The first fields are set before the boot, the second are what it did, to be read when it has
+// ended.
 type Machine struct {
 	Contents     map[string]map[string]string // files that appear with a mount of a type ("proc") or image ("/rootfs.sqsh")
 	MountErrors  map[string]error             // by target
@@ -34,13 +35,13 @@ type Machine struct {
 
 	Mounts  []kernel.Mount
 	Mounted map[string]string // what of Contents is where
-	Loaded  []string          // modules with their options, in order
 	Reaped  int
-	Ended   kernel.Action
 	Kmsg    []string
 	Console map[string]*bytes.Buffer
 
 	mu      sync.Mutex
+	ended   kernel.Action
+	loaded  []string
 	root    string
 	begin   time.Time
 	loops   []string // files behind /dev/loop0 …
@@ -112,12 +113,26 @@ func (m *Machine) ReadLink(name string) (string, error) {
 
 func (m *Machine) WriteFile(name string, data []byte, perm fs.FileMode) error {
 	if name == "/dev/kmsg" {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.Kmsg = append(m.Kmsg, string(data))
+		m.log(string(data))
 		return nil
 	}
 	return m.clean(os.WriteFile(m.path(name), data, perm))
+}
+
+// log is the kernel's log: it prints what is below the console level.
+func (m *Machine) log(text string) {
+	printk, _ := m.ReadFile("/proc/sys/kernel/printk")
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.Kmsg = append(m.Kmsg, text)
+	var level, priority int
+	fmt.Sscan(string(printk), &level)
+	fmt.Sscanf(text, "<%d>", &priority)
+	if _, line, _ := strings.Cut(text, ">"); priority&7 < level {
+		for _, b := range m.Console {
+			b.WriteString("[    1.234567] " + line)
+		}
+	}
 }
 
 func (m *Machine) MkdirAll(name string, perm fs.FileMode) error {
@@ -197,7 +212,7 @@ func (m *Machine) LoadModule(name, options string) error {
 	if err := m.ModuleErrors[module]; err != nil {
 		return err
 	}
-	m.Loaded = append(m.Loaded, strings.TrimSpace(module+" "+options))
+	m.loaded = append(m.loaded, strings.TrimSpace(module+" "+options))
 	return nil
 }
 
@@ -276,6 +291,20 @@ func (m *Machine) Shown(console string) string {
 	return all.String()
 }
 
+// Loaded are the modules that were loaded, each with its options, in order.
+func (m *Machine) Loaded() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.loaded)
+}
+
+// Ended is how the machine was made to end; "" while it runs.
+func (m *Machine) Ended() kernel.Action {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ended
+}
+
 // Remove takes a file away.
 func (m *Machine) Remove(name string) error { return os.Remove(m.path(name)) }
 
@@ -290,7 +319,9 @@ func (m *Machine) Reap() int { m.Reaped++; return 1 }
 
 // Reboot follows kernel.Power: it ends the test's machine.
 func (m *Machine) Reboot(a kernel.Action) error {
-	m.Ended = a
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ended = a
 	close(m.signals)
 	close(m.release)
 	return nil

@@ -1,0 +1,31 @@
+package kinds
+
+import (
+	"net/url"
+	"reflect"
+
+	"github.com/bootwright/bootwright/machine/config/check"
+)
+
+// SideroLinkConfig joins the machine to a management service.
+type SideroLinkConfig struct {
+	Header      `yaml:",inline"`
+	APIURL      string `yaml:"apiUrl" is:"url grpc https" required:"yes"`
+	UniqueToken string `yaml:"uniqueToken"`
+}
+
+// Validate says what is wrong with the document.
+func (s *SideroLinkConfig) Validate(at check.Place) {
+	at.Tags(reflect.ValueOf(s).Elem())
+	if u, err := url.Parse(s.APIURL); err == nil && u.Path != "" && u.Path != "/" {
+		at.Field("apiUrl").Fault("", "has the path %.60q, want none", u.Path)
+	}
+}
+
+// Example is a document of the kind.
+func (*SideroLinkConfig) Example() string {
+	return `apiVersion: v1alpha1
+kind: SideroLinkConfig
+apiUrl: https://siderolink.example/?jointoken=secret
+`
+}

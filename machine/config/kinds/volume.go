@@ -1,0 +1,51 @@
+package kinds
+
+import (
+	"reflect"
+
+	"github.com/bootwright/bootwright/machine/config/check"
+	"github.com/bootwright/bootwright/machine/config/value"
+)
+
+// VolumeConfig is how a system volume is provisioned the first time.
+type VolumeConfig struct {
+	Header       `yaml:",inline"`
+	Name         string       `yaml:"name" enum:"EPHEMERAL|IMAGECACHE" required:"yes"`
+	Provisioning Provisioning `yaml:"provisioning"`
+}
+
+// Provisioning of a volume. Without a selector it is on the system disk.
+type Provisioning struct {
+	DiskSelector DiskSelector `yaml:"diskSelector"`
+	Grow         *bool        `yaml:"grow"`
+	MinSize      value.Size   `yaml:"minSize"`
+	MaxSize      value.Size   `yaml:"maxSize"`
+}
+
+// DiskSelector picks disks.
+type DiskSelector struct {
+	Match string `yaml:"match"` // an expression in CEL about disk and system_disk
+}
+
+// Validate says what is wrong with the document.
+func (v *VolumeConfig) Validate(at check.Place) {
+	at.Tags(reflect.ValueOf(v).Elem())
+	p := v.Provisioning
+	if p.MaxSize != 0 && p.MinSize > p.MaxSize {
+		at.Field("provisioning.minSize").Fault("", "min size is greater than max size")
+	}
+}
+
+// Example is a document of the kind.
+func (*VolumeConfig) Example() string {
+	return `apiVersion: v1alpha1
+kind: VolumeConfig
+name: EPHEMERAL
+provisioning:
+  diskSelector:
+    match: disk.transport == 'nvme' && disk.size < 2u * TB
+  minSize: 2GB
+  maxSize: 40GB
+  grow: false
+`
+}
