@@ -31,7 +31,7 @@ func (d Digest) Short() string { h := d.Hex(); return h[:min(12, len(h))] }
 // Sum reads all of b and returns its SHA-256 digest.
 func Sum(ctx context.Context, b Blob) (Digest, error) {
 	h := sha256.New()
-	buf := make([]byte, min(max(b.Size(), 1), 1<<20))
+	buf := make([]byte, min(max(b.Size(), 1), 128<<10))
 	for off := int64(0); off < b.Size(); off += int64(len(buf)) {
 		if err := ctx.Err(); err != nil {
 			return "", err

@@ -164,8 +164,8 @@ func syncDir(dir string) error {
 }
 
 const (
-	piece = 1 << 20 // bytes copied between two looks at ctx
-	ahead = 4 << 20 // bytes copied before the system is told to write them out: the sync at the end then finds little to do
+	piece = 256 << 10 // bytes copied between two looks at ctx
+	ahead = 4 << 20   // bytes copied before the system is told to write them out: the sync at the end then finds little to do
 )
 
 // writeExtents copies what is not a hole to the same offsets of f.

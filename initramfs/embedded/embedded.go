@@ -5,6 +5,7 @@ package embedded
 import (
 	"embed"
 	"errors"
+	"io"
 	"io/fs"
 
 	"github.com/bootwright/bootwright/formats/blob"
@@ -16,10 +17,18 @@ var files embed.FS
 
 // Init is the static init for arch ("amd64" or "arm64"), as an ELF file.
 func Init(arch string) (blob.Blob, error) {
-	b, err := files.ReadFile("init-" + arch)
+	f, err := files.Open("init-" + arch)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, report.WithHint(report.Errorf(report.Unsupported, "this bootwright was built without its init for %s", arch),
 			"build it with `make build`, which compiles the init first")
 	}
-	return blob.Bytes(b), err
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	// Every file of an embed.FS is a ReaderAt; ReadFile would copy it.
+	return io.NewSectionReader(f.(io.ReaderAt), 0, st.Size()), nil
 }
