@@ -339,6 +339,11 @@ func (m *maker) root(k *kernel) (*tree.Tree, error) {
 	if err := k.addModules(m.target, t, modules, "modules.builtin", "modules.builtin.modinfo", "modules.order"); err != nil {
 		return nil, err
 	}
+	config, err := m.target.File(k.pkg, "boot/config-"+k.release)
+	if err != nil {
+		return nil, err
+	}
+	t.File(path.Join(k.dir, "config"), 0o644, config)
 	files := firmware(m.target, modules)
 	if err := m.target.Take(t, files); err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bootwright/bootwright/builder/base"
+	"github.com/bootwright/bootwright/builder/base/oci"
 	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -57,6 +58,9 @@ func runBaseBuild(ctx context.Context, a *app, opts baseBuildOptions) error {
 	ref, err := reference.Parse(opts.output)
 	if err != nil || ref.Scheme != reference.Layout || ref.Digest != "" {
 		return report.WithHint(report.Errorf(report.Invalid, "a base is written to an OCI image layout, not to %q", opts.output), "write -o oci:DIR or -o oci:DIR:TAG")
+	}
+	if err := oci.Check(ref.Name, ref.Tag); err != nil {
+		return err
 	}
 	opts.Progress = a.progress()
 	b, err := base.Build(ctx, opts.BuildOptions)

@@ -82,6 +82,28 @@ func checkTag(tag string) error {
 	return nil
 }
 
+// Check reports what would keep Write from putting tag into dir, as far as that shows without a trace: work that
+// ends there need not begin.
+func Check(dir, tag string) error {
+	if tag != "" {
+		if err := checkTag(tag); err != nil {
+			return err
+		}
+	}
+	at := filepath.Clean(dir)
+	for at != filepath.Dir(at) {
+		if _, err := os.Lstat(at); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		at = filepath.Dir(at)
+	}
+	probe, err := os.MkdirTemp(at, ".check-")
+	if err != nil {
+		return report.Errorf(report.Invalid, "oci layout %s: %w", dir, err)
+	}
+	return os.Remove(probe)
+}
+
 func (l layout) write(ctx context.Context, tag string, im Image, p *progress.Step) (v1.Descriptor, error) {
 	if err := l.create(ctx); err != nil {
 		return v1.Descriptor{}, err

@@ -253,6 +253,16 @@ func TestWriteRefuses(t *testing.T) {
 		if _, err := oci.Write(t.Context(), test.dir, test.tag, image("arm64", "one"), nil); report.KindOf(err) != report.Invalid || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: error of kind %v: %v", name, report.KindOf(err), err)
 		}
+		if err := oci.Check(test.dir, test.tag); test.dir != damaged && report.KindOf(err) != report.Invalid {
+			t.Errorf("%s: Check says %v", name, err)
+		}
+	}
+	parent := t.TempDir()
+	if err := oci.Check(filepath.Join(parent, "not", "yet"), ""); err != nil {
+		t.Error(err)
+	}
+	if left := snapshot(t, parent); len(left) > 0 {
+		t.Errorf("Check left %v", left)
 	}
 }
 
