@@ -12,7 +12,7 @@ INITS   := initramfs/embedded/init-amd64 initramfs/embedded/init-arm64
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bootwright-dev
 BASE    := $(OUT)/base-$(ARCH)
 # The cloud kernel boots in a fraction of the time; tests of the whole way use its base.
-TESTBASE := $(CACHE)/base-cloud-amd64
+TESTBASE := $(CACHE)/base-cloud
 
 # Static and the same wherever they are built: no paths, no symbol tables, and in the init no revision either.
 GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w'
@@ -49,7 +49,7 @@ tools: ## install, from Debian's packages, what the tests use as judges, QEMU an
 	@hack/tools.sh
 
 testbase: $(BIN)
-	@hack/base.sh $(BIN) $(TESTBASE) amd64 --flavour cloud
+	@hack/base.sh $(BIN) $(TESTBASE) 'amd64 arm64' --flavour cloud
 
 test: tools testbase ## run all tests, with every judge, and boot machines
 	$(WITH_VM) $(GO) test -timeout 20m ./...
@@ -58,7 +58,7 @@ test-unit: $(INITS) ## run the tests that need no machine, with the judges that 
 	$(GO) test ./...
 
 test-vm: tools testbase ## boot machines only
-	$(WITH_VM) $(GO) test -timeout 20m -v -run 'Boot' ./internal/vm/... ./cmd/...
+	$(WITH_VM) $(GO) test -timeout 20m -v -run '^TestBoot$$' ./cmd/bootwright
 
 race: $(INITS) ## run the tests that need no machine under the race detector
 	CGO_ENABLED=1 $(GO) test -race ./...

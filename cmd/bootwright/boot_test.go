@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,12 +42,11 @@ func TestChooseMedium(t *testing.T) {
 // TestBoot builds from the base for tests and boots the results, every way that they are meant for.
 func TestBoot(t *testing.T) {
 	vmtest.Need(t)
-	iso, uki := built(t, "iso"), built(t, "metal-uki")
-	cmdline, err := os.ReadFile(built(t, "cmdline"))
+	iso, isoARM := built(t, "iso", "amd64"), built(t, "iso", "arm64")
+	cmdline, err := os.ReadFile(built(t, "cmdline", "amd64"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	direct := vm.Options{Kernel: built(t, "kernel"), Initrd: built(t, "initramfs"), Append: strings.TrimSpace(string(cmdline))}
 	for _, tt := range []struct {
 		name string
 		o    vm.Options
@@ -57,24 +57,28 @@ func TestBoot(t *testing.T) {
 		{"bios cdrom", vm.Options{Image: iso, As: vm.CDROM, Firmware: vm.BIOS}},
 		{"bios disk", vm.Options{Image: iso, As: vm.Disk, Firmware: vm.BIOS}},
 		{"bios usb", vm.Options{Image: iso, As: vm.USB, Firmware: vm.BIOS}},
-		{"uefi uki", vm.Options{Kernel: uki, Firmware: vm.UEFI}},
-		{"bios kernel", direct},
+		{"uefi uki", vm.Options{Kernel: built(t, "metal-uki", "amd64"), Firmware: vm.UEFI}},
+		{"bios kernel", vm.Options{
+			Kernel: built(t, "kernel", "amd64"), Initrd: built(t, "initramfs", "amd64"), Append: strings.TrimSpace(string(cmdline)),
+		}},
+		{"uefi arm64 cdrom", vm.Options{Arch: "arm64", Image: isoARM, As: vm.CDROM}},
+		{"uefi arm64 disk", vm.Options{Arch: "arm64", Image: isoARM, As: vm.Disk}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := vmtest.Report(t, vmtest.Boot(t, tt.o))
-			checkReport(t, r, strings.Fields(tt.name)[0])
+			firmware, _, _ := strings.Cut(tt.name, " ")
+			checkReport(t, vmtest.Report(t, vmtest.Boot(t, tt.o)), firmware, cmp.Or(tt.o.Arch, "amd64"))
 		})
 	}
 }
 
 // checkReport checks what a machine says of itself that a good boot on QEMU has.
-func checkReport(t *testing.T, r *bootreport.Report, firmware string) {
+func checkReport(t *testing.T, r *bootreport.Report, firmware, arch string) {
 	t.Helper()
-	if r.Firmware.Type != firmware || r.Arch != "amd64" || r.Platform != "metal" {
-		t.Errorf("the machine is %s, %s, %s; want %s, amd64, metal", r.Firmware.Type, r.Arch, r.Platform, firmware)
+	if r.Firmware.Type != firmware || r.Arch != arch || r.Platform != "metal" {
+		t.Errorf("the machine is %s, %s, %s; want %s, %s, metal", r.Firmware.Type, r.Arch, r.Platform, firmware, arch)
 	}
-	if !strings.Contains(r.Kernel, "cloud-amd64") || r.Base == "" || r.Epoch == 0 || r.Clock.BeforeBuild {
+	if !strings.Contains(r.Kernel, "cloud-"+arch) || r.Base == "" || r.Epoch == 0 || r.Clock.BeforeBuild {
 		t.Errorf("kernel %q, base %q, epoch %d, clock %+v", r.Kernel, r.Base, r.Epoch, r.Clock)
 	}
 	if len(r.Errors)+len(r.Modules.Failed) > 0 {
@@ -91,11 +95,11 @@ func checkReport(t *testing.T, r *bootreport.Report, firmware string) {
 }
 
 // built is the one file that a profile gives, made by the command line from the base for tests.
-func built(t *testing.T, profile string) string {
+func built(t *testing.T, profile, arch string) string {
 	t.Helper()
 	dir := t.TempDir()
 	var stdout, stderr bytes.Buffer
-	args := []string{"build", profile, "--arch", "amd64", "--base", "oci:" + os.Getenv("BOOTWRIGHT_TEST_BASE"), "--cache-dir", t.TempDir(), "-o", dir}
+	args := []string{"build", profile, "--arch", arch, "--base", vmtest.Base(t), "--cache-dir", t.TempDir(), "-o", dir}
 	if code := run(t.Context(), &app{stdin: nil, stdout: &stdout, stderr: &stderr}, args); code != 0 {
 		t.Fatalf("bootwright %q: exit code %d\n%s", args, code, stderr.String())
 	}

@@ -5,15 +5,12 @@ package vmtest
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/vm"
 	"github.com/bootwright/bootwright/machine/bootreport"
 )
@@ -62,49 +59,13 @@ func Report(t testing.TB, console string) *bootreport.Report {
 	return r
 }
 
-// BasePart is the path of a part, such as "vmlinuz", of the base for tests: the OCI layout that BOOTWRIGHT_TEST_BASE
-// names, whose files are the parts themselves.
-func BasePart(t testing.TB, title string) string {
+// Base is the reference of the base for tests, which BOOTWRIGHT_TEST_BASE names: an OCI layout with a cloud kernel for
+// each architecture.
+func Base(t testing.TB) string {
 	t.Helper()
-	Need(t)
 	dir := os.Getenv("BOOTWRIGHT_TEST_BASE")
 	if dir == "" {
 		t.Fatal("BOOTWRIGHT_TEST_BASE must name the OCI layout of a base; `make test-vm` sets it")
 	}
-	var index struct {
-		Manifests []struct{ Digest blob.Digest }
-	}
-	readJSON(t, filepath.Join(dir, "index.json"), &index)
-	if len(index.Manifests) != 1 {
-		t.Fatalf("%s holds %d images, want 1", dir, len(index.Manifests))
-	}
-	var manifest struct {
-		Layers []struct {
-			Digest      blob.Digest
-			Annotations map[string]string
-		}
-	}
-	readJSON(t, blobPath(dir, index.Manifests[0].Digest), &manifest)
-	for _, l := range manifest.Layers {
-		if l.Annotations["org.opencontainers.image.title"] == title {
-			return blobPath(dir, l.Digest)
-		}
-	}
-	t.Fatalf("the base in %s has no part %s", dir, title)
-	return ""
-}
-
-func blobPath(dir string, d blob.Digest) string {
-	return filepath.Join(dir, "blobs", "sha256", d.Hex())
-}
-
-func readJSON(t testing.TB, path string, v any) {
-	t.Helper()
-	p, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(p, v); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
+	return "oci:" + dir
 }
