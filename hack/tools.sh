@@ -12,6 +12,7 @@ packages=(
   xorriso genisoimage p7zip-full # isoinfo, 7z
   squashfs-tools               # unsquashfs
   binutils file pev sbsigntool openssl # objdump, readelf, readpe, sbverify
+  yq                           # YAML
   strace                       # that a build runs nothing
   kmod                         # depmod, modinfo
   zstd xz-utils

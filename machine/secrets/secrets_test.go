@@ -165,14 +165,14 @@ func TestRefused(t *testing.T) {
 	etcd := base64.StdEncoding.EncodeToString(b.Certs.Etcd.Crt)
 	for _, c := range []struct{ old, new, want string }{
 		{b.Cluster.ID, "c2hvcnQ=", "f:2:9: cluster.id: want 32 bytes in base64"},
-		{b.Cluster.Secret, "", "f:3:5: cluster.secret: missing"},
+		{b.Cluster.Secret, "", "f:3:12: cluster.secret: missing"},
 		{b.Secrets.BootstrapToken, "abc", "f:5:21: secrets.bootstraptoken: not a token"},
 		{b.Secrets.BootstrapToken, "[abcdef.0123456789abcdef]", "f:5:21: secrets.bootstraptoken: found something else, want text"},
 		{"    secretboxencryptionsecret: " + b.Secrets.SecretboxKey + "\n", "", "f:4:1: secrets.secretboxencryptionsecret: missing"},
 		{"secrets:\n", "secrets:\n    aescbcencryptionsecret: " + b.Secrets.SecretboxKey + "\n", "f:4:1: secrets: both"},
 		{"token: " + b.TrustdInfo.Token, "tokne: " + b.TrustdInfo.Token, "f:8:5: trustdinfo.tokne: unknown field"},
 		{crt, etcd, "f:13:5: certs.k8s: the key is not that of the certificate"},
-		{crt, "!", "f:14:14: certs.k8s.crt: this is not base64"},
+		{crt, "a!", "f:14:14: certs.k8s.crt: this is not base64"},
 		{crt, "aGVsbG8=", "certs.k8s: no certificate: this is not PEM text"},
 		{"version", "", ""},
 	} {
