@@ -1,6 +1,6 @@
 //go:build linux
 
-// Init is process 1 of a bootwright machine, and its modprobe.
+// Command init is process 1 of a bootwright machine, and its modprobe.
 package main
 
 import "github.com/bootwright/bootwright/initramfs/pid1"

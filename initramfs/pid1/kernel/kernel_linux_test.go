@@ -53,6 +53,14 @@ func TestLinux(t *testing.T) {
 	}
 }
 
+func TestFlags(t *testing.T) {
+	for flag, want := range map[Flags]Flags{ReadOnly: unix.MS_RDONLY, NoSUID: unix.MS_NOSUID, NoDev: unix.MS_NODEV, NoExec: unix.MS_NOEXEC} {
+		if flag != want {
+			t.Errorf("flag %#x is %#x", flag, want)
+		}
+	}
+}
+
 func TestReap(t *testing.T) {
 	cmd := exec.Command("true")
 	if err := cmd.Start(); err != nil {
