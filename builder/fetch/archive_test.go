@@ -6,7 +6,6 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -23,7 +22,7 @@ func tarOf(t testing.TB, dir string) string {
 	t.Helper()
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
-	must(t, w.AddFS(os.DirFS(dir).(fs.FS)))
+	must(t, w.AddFS(os.DirFS(dir)))
 	must(t, w.Close())
 	return writeTar(t, buf.Bytes())
 }

@@ -62,7 +62,7 @@ func (s *Store) Obtain(ctx context.Context, d blob.Digest, size int64, open func
 // it. Later calls only look it up. Goroutines and processes that want the same key at the same time wait for the first;
 // where that one fails or dies, the next does it. write must not Spool the same key.
 func (s *Store) Spool(ctx context.Context, key string, write func(context.Context, io.Writer) error) (Entry, error) {
-	have := func() (Entry, error) { return s.spooled(ctx, key) }
+	have := func() (Entry, error) { return s.Spooled(ctx, key) }
 	return s.once(ctx, "spool "+key, have, func() (Entry, error) {
 		w, err := s.writer(ctx)
 		if err != nil {
@@ -96,7 +96,8 @@ type derived struct {
 
 func (s *Store) keyPath(key string) string { return s.path("keys", hashed(key)) }
 
-func (s *Store) spooled(ctx context.Context, key string) (Entry, error) {
+// Spooled is what Spool keeps under key, or an error of kind NotFound.
+func (s *Store) Spooled(ctx context.Context, key string) (Entry, error) {
 	var d derived
 	if !readRecord(s.keyPath(key), &d) || d.Key != key || !valid(d.Digest) {
 		return Entry{}, report.Errorf(report.NotFound, "nothing was made for key %q", key)

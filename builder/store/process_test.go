@@ -17,6 +17,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -56,7 +57,8 @@ func stalled(w io.Writer) error {
 		return err
 	}
 	fmt.Println("stalled")
-	select {}
+	time.Sleep(time.Hour) // an empty select would be a deadlock to the Go runtime, which ends the process by itself
+	return nil
 }
 
 func stallPut(s *store.Store) error {

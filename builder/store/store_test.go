@@ -455,8 +455,11 @@ func TestConcurrentUse(t *testing.T) {
 					return io.NopCloser(strings.NewReader(c)), nil
 				})
 			case 3:
-				if _, err = s.List(); err == nil {
-					_, err = s.Prune(t.Context(), store.PruneOptions{UnusedFor: time.Hour})
+				if _, err := s.List(); err != nil {
+					t.Error(err)
+				}
+				if _, err := s.Prune(t.Context(), store.PruneOptions{UnusedFor: time.Hour}); err != nil {
+					t.Error(err)
 				}
 				return
 			}

@@ -17,14 +17,14 @@ func (a Arg) String() string {
 	switch {
 	case !a.HasValue:
 		return quote(a.Key)
-	case strings.ContainsAny(a.Value, space):
+	case hasSpace(a.Value):
 		return a.Key + `="` + a.Value + `"`
 	}
 	return a.Key + "=" + a.Value
 }
 
 func quote(s string) string {
-	if strings.ContainsAny(s, space) {
+	if hasSpace(s) {
 		return `"` + s + `"`
 	}
 	return s
@@ -32,6 +32,15 @@ func quote(s string) string {
 
 // space is what separates arguments (isspace of lib/ctype.c).
 const space = " \t\n\v\f\r\xa0"
+
+func hasSpace(s string) bool {
+	for i := range len(s) {
+		if strings.IndexByte(space, s[i]) >= 0 {
+			return true
+		}
+	}
+	return false
+}
 
 // Args are a command line in order. An argument may occur several times.
 type Args []Arg

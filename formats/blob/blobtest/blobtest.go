@@ -183,19 +183,19 @@ func checkMap(b blob.Blob, want []byte) error {
 	var end int64
 	for _, e := range blob.Map(b) {
 		if e.Offset < end || e.Blob.Size() <= 0 || e.End() > int64(len(want)) {
-			return fmt.Errorf("Map: extent %q at %d, %d bytes, behind one that ends at %d", e.Name, e.Offset, e.Blob.Size(), end)
+			return fmt.Errorf("extent %q at %d, %d bytes, behind one that ends at %d", e.Name, e.Offset, e.Blob.Size(), end)
 		}
 		end = e.End()
 		if err := blob.ReadFull(e.Blob, got[e.Offset:end], 0); err != nil {
-			return fmt.Errorf("Map: extent %q at %d: %w", e.Name, e.Offset, err)
+			return fmt.Errorf("extent %q at %d: %w", e.Name, e.Offset, err)
 		}
 	}
 	if !bytes.Equal(got, want) {
-		return errors.New("Map: the extents hold something else than the Blob")
+		return errors.New("the extents of Map hold something else than the Blob")
 	}
 	for _, h := range blob.Holes(b) {
 		if h.Length <= 0 || !bytes.Equal(want[h.Offset:h.Offset+h.Length], make([]byte, h.Length)) {
-			return fmt.Errorf("Holes: %d bytes at %d are no zeros", h.Length, h.Offset)
+			return fmt.Errorf("%d bytes at %d are a hole and no zeros", h.Length, h.Offset)
 		}
 	}
 	return nil
