@@ -90,6 +90,10 @@ func (dec *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		dec.mapping(n, v, path)
 	case reflect.Slice:
 		dec.list(n, v, path)
+	case reflect.Interface:
+		if any := dec.anything(n, path); any != nil {
+			v.Set(reflect.ValueOf(any))
+		}
 	default:
 		dec.scalar(n, v, path)
 	}
@@ -106,14 +110,14 @@ func (dec *decoder) text(n *yaml.Node, v encoding.TextUnmarshaler, path string) 
 }
 
 func (dec *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
-	fields := fieldsOf(v.Type())
+	fields := Fields(v.Type())
 	dec.entries(n, path, func(key, value *yaml.Node, path string) {
-		i := slices.IndexFunc(fields, func(f field) bool { return f.name == key.Value })
+		i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == key.Value })
 		if i < 0 {
 			dec.add(key, path, dec.unknownHint(key.Value, fields), "unknown field")
 			return
 		}
-		dec.value(value, v.FieldByIndex(fields[i].index), path)
+		dec.value(value, v.FieldByIndex(fields[i].Index), path)
 	}, "fields: "+names(fields))
 }
 
@@ -128,6 +132,45 @@ func (dec *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 		m.SetMapIndex(reflect.ValueOf(key.Value).Convert(v.Type().Key()), element)
 	}, "")
 	v.Set(m)
+}
+
+// anything is n as a map[string]any, []any, string, int64, uint64, float64 or bool, or nil.
+func (dec *decoder) anything(n *yaml.Node, path string) any {
+	n = resolve(n)
+	switch {
+	case n.Kind == yaml.MappingNode:
+		m := map[string]any{}
+		dec.entries(n, path, func(key, value *yaml.Node, path string) { m[key.Value] = dec.anything(value, path) }, "")
+		return m
+	case n.Kind == yaml.SequenceNode:
+		list := make([]any, len(n.Content))
+		for i, item := range n.Content {
+			list[i] = dec.anything(item, IndexPath(path, i))
+		}
+		return list
+	}
+	return scalarValue(n)
+}
+
+// scalarValue is a scalar as the type that it looks like.
+func scalarValue(n *yaml.Node) any {
+	var i int64
+	var u uint64
+	var f float64
+	var b bool
+	switch {
+	case n.Tag == nullTag:
+		return nil
+	case setScalar(n, reflect.ValueOf(&b).Elem()):
+		return b
+	case setScalar(n, reflect.ValueOf(&i).Elem()):
+		return i
+	case setScalar(n, reflect.ValueOf(&u).Elem()):
+		return u
+	case setScalar(n, reflect.ValueOf(&f).Elem()):
+		return f
+	}
+	return n.Value
 }
 
 // entries calls each with every key and value of a mapping and the value's path; hint is for an n that is none.
@@ -146,10 +189,10 @@ func (dec *decoder) entries(n *yaml.Node, path string, each func(key, value *yam
 		case key.Tag != strTag:
 			dec.add(key, path, "", "found %s for a key, want text", found(key))
 		case twice:
-			dec.add(key, fieldPath(path, key.Value), "", "given twice, first on line %d", first)
+			dec.add(key, FieldPath(path, key.Value), "", "given twice, first on line %d", first)
 		default:
 			lines[key.Value] = key.Line
-			each(key, value, fieldPath(path, key.Value))
+			each(key, value, FieldPath(path, key.Value))
 		}
 	}
 }
@@ -168,7 +211,7 @@ func (dec *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 	}
 	list := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 	for i, item := range n.Content {
-		path := indexPath(path, i)
+		path := IndexPath(path, i)
 		if isNull(resolve(item)) {
 			dec.add(item, path, "", "the item is empty")
 			continue
@@ -197,7 +240,7 @@ func wants(v reflect.Value) string {
 
 func (dec *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 	want := wants(v)
-	if n.Kind == yaml.ScalarNode && setScalar(n, v) {
+	if n.Kind == yaml.ScalarNode && (setScalar(n, v) || dec.doc.opts.Loose && setLoosely(n, v)) {
 		return
 	}
 	hint := ""
@@ -242,6 +285,20 @@ func setScalar(n *yaml.Node, v reflect.Value) bool {
 	return false
 }
 
+// setLoosely is what Options.Loose adds to setScalar.
+func setLoosely(n *yaml.Node, v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(n.Value)
+		return true
+	case reflect.Bool:
+		i := slices.Index([]string{"n", "y", "N", "Y", "no", "yes", "off", "on"}, n.Value)
+		v.SetBool(i%2 == 1)
+		return i >= 0
+	}
+	return false
+}
+
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == nullTag }
 
 // found says what n is.
@@ -262,51 +319,53 @@ func found(n *yaml.Node) string {
 	return fmt.Sprintf("the text %q", value)
 }
 
-// field is a field of a struct, those of its inlined structs included.
-type field struct {
-	name  string
-	index []int
-	typ   reflect.Type
+// Field is a field of a struct as documents see it, those of its inlined structs included.
+type Field struct {
+	Name  string
+	Index []int // for reflect.Value.FieldByIndex
+	Type  reflect.Type
+	Tag   reflect.StructTag
 }
 
-func fieldsOf(t reflect.Type) []field {
-	var out []field
+// Fields are the fields that Decode knows in t, a struct type.
+func Fields(t reflect.Type) []Field {
+	var out []Field
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		switch {
 		case options == "inline":
-			for _, inner := range fieldsOf(f.Type) {
-				inner.index = append([]int{i}, inner.index...)
+			for _, inner := range Fields(f.Type) {
+				inner.Index = append([]int{i}, inner.Index...)
 				out = append(out, inner)
 			}
 		case f.IsExported() && name != "" && name != "-":
-			out = append(out, field{name, []int{i}, f.Type})
+			out = append(out, Field{name, []int{i}, f.Type, f.Tag})
 		}
 	}
 	return out
 }
 
-func names(fields []field) string {
+func names(fields []Field) string {
 	var out []string
 	for _, f := range fields {
-		out = append(out, f.name)
+		out = append(out, f.Name)
 	}
 	return strings.Join(out, ", ")
 }
 
 // unknownHint is what an unknown field was probably meant to be: a field from elsewhere, a name alike, or any of the names
 // there are.
-func (dec *decoder) unknownHint(name string, fields []field) string {
+func (dec *decoder) unknownHint(name string, fields []Field) string {
 	if len(name) > maxWord {
 		return "fields: " + names(fields)
 	}
-	if path := deeper(name, dec.root, 4); path != "" {
-		return fmt.Sprintf("did you mean %s?", path)
+	if paths := deeper(name, dec.root, 4); len(paths) == 1 {
+		return fmt.Sprintf("did you mean %s?", paths[0])
 	}
 	var candidates []string
 	for _, f := range fields {
-		candidates = append(candidates, f.name)
+		candidates = append(candidates, f.Name)
 	}
 	if near := report.Nearest(name, candidates); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
@@ -314,22 +373,18 @@ func (dec *decoder) unknownHint(name string, fields []field) string {
 	return "fields: " + names(fields)
 }
 
-// deeper is the path of the first field called name in a struct below t, at most levels deep.
-func deeper(name string, t reflect.Type, levels int) string {
-	for _, f := range fieldsOf(t) {
-		if f.name == name {
-			return name
+// deeper are the paths of the fields called name in a struct below t, at most levels deep.
+func deeper(name string, t reflect.Type, levels int) []string {
+	var paths []string
+	for _, f := range Fields(t) {
+		if f.Name == name {
+			paths = append(paths, name)
 		}
-	}
-	if levels == 0 {
-		return ""
-	}
-	for _, f := range fieldsOf(t) {
-		if f.typ.Kind() == reflect.Struct {
-			if path := deeper(name, f.typ, levels-1); path != "" {
-				return f.name + "." + path
+		if f.Type.Kind() == reflect.Struct && levels > 0 {
+			for _, p := range deeper(name, f.Type, levels-1) {
+				paths = append(paths, f.Name+"."+p)
 			}
 		}
 	}
-	return ""
+	return paths
 }

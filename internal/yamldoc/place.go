@@ -75,11 +75,11 @@ func step(n *yaml.Node, here, path string) (key, value *yaml.Node, next string) 
 	for i, child := range n.Content {
 		switch {
 		case n.Kind == yaml.SequenceNode:
-			next = indexPath(here, i)
+			next = IndexPath(here, i)
 		case i%2 == 1:
 			continue
 		default:
-			key, child, next = child, n.Content[i+1], fieldPath(here, child.Value)
+			key, child, next = child, n.Content[i+1], FieldPath(here, child.Value)
 		}
 		if rest, ok := strings.CutPrefix(path, next); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
 			return key, child, next
@@ -95,9 +95,11 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-func indexPath(parent string, i int) string { return fmt.Sprintf("%s[%d]", parent, i) }
+// IndexPath is the path of an item of the list at parent.
+func IndexPath(parent string, i int) string { return fmt.Sprintf("%s[%d]", parent, i) }
 
-func fieldPath(parent, key string) string {
+// FieldPath is the path of the field key of the mapping at parent.
+func FieldPath(parent, key string) string {
 	plain := key != "" && strings.Trim(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == ""
 	switch {
 	case !plain:

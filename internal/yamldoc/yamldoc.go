@@ -20,12 +20,27 @@ import (
 // Options bounds what a document may cost. The zero value works.
 type Options struct {
 	MaxBytes int // of the text; 0 means 4 MiB
+	MaxNodes int // keys, values, lists and mappings, aliases expanded; 0 means 100,000
+
+	// Loose reads scalars as YAML 1.1 readers do where a field has a type: any scalar is text for a text field, and yes, no,
+	// on and off are booleans for a boolean field.
+	Loose bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxBytes == 0 {
+		o.MaxBytes = defaultMaxBytes
+	}
+	if o.MaxNodes == 0 {
+		o.MaxNodes = defaultMaxNodes
+	}
+	return o
 }
 
 const (
 	defaultMaxBytes = 4 << 20
-	maxNodes        = 100_000 // keys, values, lists and mappings, aliases expanded
-	maxDepth        = 100     // of lists and mappings in each other
+	defaultMaxNodes = 100_000
+	maxDepth        = 100 // of lists and mappings in each other
 )
 
 // Doc is a document that is well formed. It knows where everything is. The zero value is an empty one, without a name.
@@ -33,6 +48,7 @@ type Doc struct {
 	name  string
 	lines []string // without line breaks; empty for a document without text
 	root  *yaml.Node
+	opts  Options
 }
 
 // Decode parses data with default Options and decodes it into v; see Doc.Decode.
@@ -47,21 +63,9 @@ func Decode(name string, data []byte, v any) error {
 // Parse reads the one document in data; name is what messages call it. The error is an Invalid one that holds
 // report.Findings.
 func Parse(name string, data []byte, o Options) (*Doc, error) {
-	d := &Doc{name: name}
-	if o.MaxBytes == 0 {
-		o.MaxBytes = defaultMaxBytes
-	}
-	if len(data) > o.MaxBytes {
-		return nil, d.fail(0, 0, "", "%d bytes are more than the %d that such a document may have", len(data), o.MaxBytes)
-	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	d.lines = strings.Split(newlines().Replace(string(data)), "\n")
-	if err := d.checkText(data); err != nil {
+	d, data, err := read(name, data, o)
+	if err != nil {
 		return nil, err
-	}
-	// The parser takes up to a kilobyte a node, so the bound comes before it.
-	if n := nodesAtMost(data); n > maxNodes {
-		return nil, d.fail(0, 0, "", "about %d keys and values are more than the %d that such a document may have", n, maxNodes)
 	}
 	if err := d.load(data); err != nil {
 		return nil, err
@@ -70,6 +74,24 @@ func Parse(name string, data []byte, o Options) (*Doc, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// read checks data before the parser sees it, and gives it back without a byte order mark. The Doc has no root yet.
+func read(name string, data []byte, o Options) (*Doc, []byte, error) {
+	d := &Doc{name: name, opts: o.withDefaults()}
+	if most := d.opts.MaxBytes; len(data) > most {
+		return nil, nil, d.fail(0, 0, "", "%d bytes are more than the %d that such a document may have", len(data), most)
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	d.lines = strings.Split(newlines().Replace(string(data)), "\n")
+	if err := d.checkText(data); err != nil {
+		return nil, nil, err
+	}
+	// The parser takes up to a kilobyte a node, so the bound comes before it.
+	if n := nodesAtMost(data); n > d.opts.MaxNodes {
+		return nil, nil, d.fail(0, 0, "", "about %d keys and values are more than the %d that such a document may have", n, d.opts.MaxNodes)
+	}
+	return d, data, nil
 }
 
 // newlines turns every line break of YAML 1.1, which the parser counts as lines, into a newline.
@@ -191,7 +213,7 @@ func (d *Doc) syntaxError(err error) error {
 	return d.fail(at.Line, at.Column, hint, "%s", message)
 }
 
-// expanded counts n and all below it with aliases expanded, but never beyond maxNodes.
+// expanded counts n and all below it with aliases expanded, but never beyond MaxNodes.
 func (d *Doc) expanded(n *yaml.Node, depth int, done map[*yaml.Node]int) (int, error) {
 	const underWay = -1
 	if n.Kind == yaml.AliasNode {
@@ -213,8 +235,8 @@ func (d *Doc) expanded(n *yaml.Node, depth int, done map[*yaml.Node]int) (int, e
 		if err != nil {
 			return 0, err
 		}
-		if total += m; total > maxNodes {
-			return 0, d.fail(child.Line, child.Column, "", "aliases expand to more than %d keys and values", maxNodes)
+		if total += m; total > d.opts.MaxNodes {
+			return 0, d.fail(child.Line, child.Column, "", "aliases expand to more than %d keys and values", d.opts.MaxNodes)
 		}
 	}
 	done[n] = total

@@ -97,7 +97,7 @@ func Pattern(notation string) string {
 	case "module":
 		return `^[A-Za-z0-9_-]{1,55}$`
 	case "path":
-		return `^/[^\u0000]*$`
+		return `^/`
 	case "interface": // what Linux takes for the name of a network interface
 		return `^[^\s/:]{1,15}$`
 	case "variable":

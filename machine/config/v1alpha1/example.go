@@ -1,0 +1,17 @@
+package v1alpha1
+
+// Example is the main document of a worker: the least that one needs.
+func (*Config) Example() string {
+	return `version: v1alpha1
+machine:
+  type: worker
+  token: abcdef.0123456789abcdef
+  ca:
+    crt: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJPakNCN2FBREFnRUNBaFIvUGlJL21HVUJuTmt5cUtpakVoeC9LVUgyTkRBRkJnTXJaWEF3RWpFUU1BNEcKQTFVRUF3d0haWGhoYlhCc1pUQWdGdzB5TmpFeE1qSXhOelE0TXpWYUdBOHlNVEkyTVRBeU9URTNORGd6TlZvdwpFakVRTUE0R0ExVUVBd3dIWlhoaGJYQnNaVEFxTUFVR0F5dGxjQU1oQUIza0pqQ3RLL0pZWXF6WWM4aVNxOUo3CmpHZ0RCSE1NRWt0TGppYXpTd25TbzFNd1VUQWRCZ05WSFE0RUZnUVV1S1BZakp1ZG1lY2VrZyt3dHFsT2tjRCsKblFnd0h3WURWUjBqQkJnd0ZvQVV1S1BZakp1ZG1lY2VrZyt3dHFsT2tjRCtuUWd3RHdZRFZSMFRBUUgvQkFVdwpBd0VCL3pBRkJnTXJaWEFEUVFBdTRVVC9XVS8xOGt0SzkxVkF0b2pqTExyMWZUQldLeGZDbU1EZVpKTWh2alZxCnVORjRJeUJ5R0NCVHZOWTJ2a2QvZW9nd1gyN2N2M2hNb20xNEdWMEMKLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=
+  install:
+    disk: /dev/sda
+cluster:
+  controlPlane:
+    endpoint: https://10.0.0.2:6443
+`
+}
