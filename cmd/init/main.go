@@ -3,6 +3,10 @@
 // Command init is process 1 of a bootwright machine, and its modprobe.
 package main
 
-import "github.com/bootwright/bootwright/initramfs/pid1"
+import (
+	"os"
 
-func main() { pid1.Main() }
+	"github.com/bootwright/bootwright/initramfs/pid1"
+)
+
+func main() { os.Exit(pid1.Main(os.Args, os.Stderr)) }
