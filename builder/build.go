@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/bootwright/bootwright/builder/fetch"
 	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
@@ -56,7 +57,7 @@ func (b *Builder) openInputs(ctx context.Context, plan *Plan) (map[string]blob.B
 	return inputs, nil
 }
 
-// openBase opens the parts of the plan's base by digest. A base that is not at its place any more is no error if the store
+// openBase opens by digest the parts of its base that the plan reads. A base that is not at its place any more is no error if the store
 // has what the plan needs of it.
 func (b *Builder) openBase(ctx context.Context, plan *Plan) (map[blob.Digest]blob.Blob, error) {
 	ref, err := reference.Parse(plan.Base.Source)
@@ -64,7 +65,7 @@ func (b *Builder) openBase(ctx context.Context, plan *Plan) (map[blob.Digest]blo
 		return nil, err
 	}
 	ref.Digest = plan.Base.Digest
-	image, err := b.Images.Open(ctx, reference.Locked{Reference: ref})
+	image, err := b.Images.OpenSome(ctx, reference.Locked{Reference: ref}, func(l fetch.Layer) bool { return plan.reads(l.Digest) })
 	if err != nil {
 		if parts, ok := b.stored(ctx, plan); ok {
 			return parts, nil
@@ -73,7 +74,9 @@ func (b *Builder) openBase(ctx context.Context, plan *Plan) (map[blob.Digest]blo
 	}
 	parts := map[blob.Digest]blob.Blob{}
 	for _, l := range image.Layers {
-		parts[l.Digest] = l.Blob
+		if l.Blob != nil {
+			parts[l.Digest] = l.Blob
+		}
 	}
 	return parts, nil
 }
@@ -127,17 +130,4 @@ func (b *Builder) openInit(ctx context.Context, plan *Plan, in Input) (blob.Blob
 		return nil, planFromElsewhere("its init is %s, this bootwright's %s", in.Digest.Short(), e.Digest.Short())
 	}
 	return e.Blob, nil
-}
-
-// Cached are the names of the plan's inputs and pieces that need no download and no compression.
-func (b *Builder) Cached(ctx context.Context, plan *Plan) []string {
-	var names []string
-	for _, in := range plan.Inputs {
-		if in.Source != sourceBase {
-			names = append(names, in.Name)
-		} else if _, err := b.Store.Blob(ctx, in.Digest); err == nil {
-			names = append(names, in.Name)
-		}
-	}
-	return names
 }

@@ -142,7 +142,7 @@ func TestSavedPlan(t *testing.T) {
 			t.Parallel()
 			b, dir := newBuilder(t)
 			first := build(t, b, lock(t, b, profile(t, name, dir, "epoch=1600000000")))
-			text, err := json.Marshal(first.Preview([]string{"init"}))
+			text, err := json.Marshal(first.Preview([]Piece{{"init", PieceBuiltin}}))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -3,9 +3,9 @@ package builder
 import (
 	"encoding/binary"
 	"fmt"
-	"github.com/bootwright/bootwright/builder/base"
 	"strings"
 
+	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
 )

@@ -2,9 +2,9 @@ package builder
 
 import (
 	"context"
-	"github.com/bootwright/bootwright/builder/base"
 	"io"
 
+	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/initramfs"

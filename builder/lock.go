@@ -83,7 +83,7 @@ func (b *Builder) Base(ctx context.Context, name, arch string) (reference.Locked
 	if err != nil {
 		return locked, nil, err
 	}
-	image, err := b.Images.Open(ctx, locked)
+	image, err := b.Images.OpenSome(ctx, locked, func(fetch.Layer) bool { return false })
 	if err != nil {
 		return locked, nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/bootwright/bootwright/formats/blob"
@@ -95,6 +96,11 @@ func (p *Plan) Input(name string) (Input, bool) {
 	return Input{}, false
 }
 
+// reads reports whether the plan reads the part of its base that d names.
+func (p *Plan) reads(d blob.Digest) bool {
+	return slices.ContainsFunc(p.Inputs, func(in Input) bool { return in.Source == sourceBase && in.Digest == d })
+}
+
 // check reports why this bootwright cannot build the plan.
 func (p *Plan) check() error {
 	r, err := recipeFor(p.Kind)
@@ -135,7 +141,7 @@ type Preview struct {
 // Result describes an artifact without building it.
 type Result struct {
 	Digest blob.Digest  `json:"digest" yaml:"digest"` // of the plan
-	Cached []string     `json:"cached" yaml:"cached"` // inputs and pieces that need no work
+	Pieces []Piece      `json:"pieces" yaml:"pieces"` // as Builder.Pieces found them
 	Files  []FileResult `json:"files" yaml:"files"`
 }
 

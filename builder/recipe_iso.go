@@ -2,8 +2,8 @@ package builder
 
 import (
 	"encoding/binary"
-	"github.com/bootwright/bootwright/builder/base"
 
+	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/fat"
 	"github.com/bootwright/bootwright/formats/gpt"

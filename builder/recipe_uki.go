@@ -2,8 +2,8 @@ package builder
 
 import (
 	"fmt"
-	"github.com/bootwright/bootwright/builder/base"
 
+	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/pe"
 )

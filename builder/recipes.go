@@ -1,11 +1,11 @@
 package builder
 
 import (
-	"github.com/bootwright/bootwright/builder/base"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -78,8 +78,8 @@ type Artifact struct {
 }
 
 // Preview describes the artifact: sizes and extent maps, which cost no reading.
-func (a *Artifact) Preview(cached []string) Preview {
-	r := Result{Digest: a.Plan.Digest(), Cached: cached}
+func (a *Artifact) Preview(pieces []Piece) Preview {
+	r := Result{Digest: a.Plan.Digest(), Pieces: pieces}
 	for _, f := range a.Files {
 		fr := FileResult{Name: f.Name, Size: f.Blob.Size()}
 		for _, e := range blob.Map(f.Blob) {

@@ -56,7 +56,7 @@ const Encoder = "zstd " + zstd.Version
 
 // Compose returns the archive. It compresses what spool does not hold yet and reads nothing else.
 func Compose(ctx context.Context, p Parts, spool Spooler) (*blob.Image, error) {
-	early, err := compressed(ctx, spool, "early", p.Early.Digest, p.Early.Blob)
+	early, err := compressed(ctx, spool, PieceEarly, p.Early.Digest, p.Early.Blob)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,18 @@ func Compose(ctx context.Context, p Parts, spool Spooler) (*blob.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return concat(piece{"early", early, 0}, piece{"init", init, 0}, piece{"root", root, contentAt(root, p.Root.Blob)}, piece{"release", release, 0}), nil
+	return concat(piece{PieceEarly, early, 0}, piece{PieceInit, init, 0}, piece{"root", root, contentAt(root, p.Root.Blob)}, piece{"release", release, 0}), nil
+}
+
+// The compressed pieces, by the names that Key takes.
+const (
+	PieceEarly = "early"
+	PieceInit  = "init"
+)
+
+// Key is what a Spooler is asked for: the compressed piece called name of the input that d names.
+func Key(name string, d blob.Digest) string {
+	return fmt.Sprintf("initramfs/%s %s %s", name, d, Encoder)
 }
 
 // initArchive is the compressed archive of /init, kept by the digest of the executable.
@@ -81,7 +92,7 @@ func initArchive(ctx context.Context, init Piece, spool Spooler) (blob.Blob, err
 	if err != nil {
 		return nil, err
 	}
-	return compressed(ctx, spool, "init", init.Digest, a)
+	return compressed(ctx, spool, PieceInit, init.Digest, a)
 }
 
 func archive(path string, mode fs.FileMode, content blob.Blob) (*blob.Image, error) {
@@ -92,8 +103,7 @@ func archive(path string, mode fs.FileMode, content blob.Blob) (*blob.Image, err
 
 // compressed is the archive b as zstd frames, made once for what d names.
 func compressed(ctx context.Context, spool Spooler, name string, d blob.Digest, b blob.Blob) (blob.Blob, error) {
-	key := fmt.Sprintf("initramfs/%s %s %s", name, d, Encoder)
-	z, err := spool.Spool(ctx, key, func(ctx context.Context, w io.Writer) error {
+	z, err := spool.Spool(ctx, Key(name, d), func(ctx context.Context, w io.Writer) error {
 		starts, err := cpio.RecordStarts(b) // the kernel refuses a frame that starts elsewhere
 		if err != nil {
 			return err

@@ -62,7 +62,7 @@ func New(s *store.Store, opts Options) *Client {
 	return &Client{store: s, opts: opts, sessions: map[string]http.RoundTripper{}}
 }
 
-// Image is an image whose every byte was verified. Its Blobs belong to the Client's store.
+// Image is an image whose every byte that can be read here was verified. Its Blobs belong to the Client's store.
 type Image struct {
 	Locked      reference.Locked
 	Manifest    []byte
@@ -78,7 +78,7 @@ type Layer struct {
 	MediaType   string
 	Title       string // file name of a raw part, a clean relative path; may be empty, else no other layer has it
 	Annotations map[string]string
-	Blob        blob.Blob
+	Blob        blob.Blob // nil where OpenSome was not asked for it
 }
 
 // source is where manifests and blobs come from.
@@ -106,11 +106,16 @@ func (c *Client) source(r reference.Reference) (source, error) {
 // image, or a blob of it, is not there), Unavailable (the registry or the disk failed), Invalid or Unsupported (what is
 // there is wrong), and name the reference and the digest.
 func (c *Client) Open(ctx context.Context, l reference.Locked) (*Image, error) {
-	im, err := c.open(ctx, l)
+	return c.OpenSome(ctx, l, func(Layer) bool { return true })
+}
+
+// OpenSome is Open that neither looks for nor downloads the layers that want refuses. It sees them without their Blobs.
+func (c *Client) OpenSome(ctx context.Context, l reference.Locked, want func(Layer) bool) (*Image, error) {
+	im, err := c.open(ctx, l, want)
 	return im, within(ctx, l.Reference, err)
 }
 
-func (c *Client) open(ctx context.Context, l reference.Locked) (*Image, error) {
+func (c *Client) open(ctx context.Context, l reference.Locked, want func(Layer) bool) (*Image, error) {
 	if l.Digest == "" {
 		return nil, report.Errorf(report.Invalid, "is not locked")
 	}
@@ -125,19 +130,21 @@ func (c *Client) open(ctx context.Context, l reference.Locked) (*Image, error) {
 	if m.isIndex() {
 		return nil, report.Errorf(report.Invalid, "%s is an index, not an image", l.Digest)
 	}
-	im := &Image{Locked: l, Manifest: p, Annotations: m.Annotations, Layers: make([]Layer, len(m.Layers))}
+	im := &Image{Locked: l, Manifest: p, Annotations: m.Annotations, Config: m.Config.layer(), Layers: make([]Layer, len(m.Layers))}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.opts.Parallel)
 	fill := func(to *Layer, d descriptor) {
 		g.Go(func() (err error) {
-			*to = Layer{Digest: d.Digest, Size: d.Size, MediaType: d.MediaType, Title: d.Annotations[annotationTitle], Annotations: d.Annotations}
 			to.Blob, err = content(gctx, src.blob, d)
 			return err
 		})
 	}
 	fill(&im.Config, *m.Config)
 	for i, d := range m.Layers {
-		fill(&im.Layers[i], d)
+		im.Layers[i] = d.layer()
+		if want(im.Layers[i]) {
+			fill(&im.Layers[i], d)
+		}
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err

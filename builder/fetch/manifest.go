@@ -35,6 +35,11 @@ type descriptor struct {
 	Platform    *platform         `json:"platform,omitempty"`
 }
 
+// layer is what d says of a layer, whose content is not open yet.
+func (d *descriptor) layer() Layer {
+	return Layer{Digest: d.Digest, Size: d.Size, MediaType: d.MediaType, Title: d.Annotations[annotationTitle], Annotations: d.Annotations}
+}
+
 type platform struct {
 	Architecture string `json:"architecture"`
 	OS           string `json:"os"`

@@ -44,12 +44,15 @@ func runPlan(ctx context.Context, a *app, opts planOptions) error {
 	if err != nil {
 		return err
 	}
-	cached := s.builder.Cached(ctx, plan)
+	pieces, err := s.builder.Pieces(ctx, plan)
+	if err != nil {
+		return err
+	}
 	artifact, err := s.builder.Build(ctx, plan)
 	if err != nil {
 		return err
 	}
-	preview := artifact.Preview(cached)
+	preview := artifact.Preview(pieces)
 	if opts.json {
 		return printJSON(a.stdout, preview)
 	}
