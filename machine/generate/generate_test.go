@@ -3,6 +3,7 @@ package generate
 import (
 	"bytes"
 	"encoding/base64"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/bootwright/bootwright/internal/oracle"
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/config"
+	"github.com/bootwright/bootwright/machine/config/check"
 	"github.com/bootwright/bootwright/machine/pki"
 	"github.com/bootwright/bootwright/machine/secrets"
 )
@@ -232,6 +235,41 @@ func BenchmarkMachine(b *testing.B) {
 	for b.Loop() {
 		if _, err := Machine(ControlPlane, o); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestValid holds what is generated, and every example put where it belongs, to the rules of configurations.
+func TestValid(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	o := options()
+	o.InstallImage = "registry.example/installer:v1"
+	o.AdditionalSANs = []string{"api.example"}
+	o.RegistryMirrors = []RegistryMirror{{"*", "https://mirror.example"}}
+	var err error
+	if o.Secrets, err = secrets.New(now, secrets.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	valid := func(what string, text []byte) {
+		if _, findings := config.Check(what, text, check.Options{Mode: check.Metal, Now: now}); findings.Err() != nil {
+			t.Errorf("%v", findings)
+		}
+	}
+	for _, typ := range []Type{ControlPlane, Worker} {
+		generated := machine(t, typ, o)
+		valid(string(typ), generated)
+		for path, text := range texts() {
+			if text.example == "" || typ == Worker && path == "cluster.apiServer" {
+				continue
+			}
+			doc, parent := parse(t, generated), path[:strings.LastIndexByte(path, '.')]
+			maps.Copy(at(t, doc, parent).(map[string]any), parse(t, []byte(text.example)))
+			text, err := yaml.Dump(doc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			valid(string(typ)+" with the example of "+path, text)
 		}
 	}
 }

@@ -52,14 +52,8 @@ func texts() map[string]text {
                 username: name
                 password: password
 `},
-		"machine.features": {doc: "Switches of features."},
-		"machine.features.rbac": {doc: "Whether roles in client certificates limit what a client may do.", example: `kubernetesTalosAPIAccess:
-    enabled: true
-    allowedRoles:
-        - os:reader
-    allowedKubernetesNamespaces:
-        - kube-system
-`},
+		"machine.features":                      {doc: "Switches of features."},
+		"machine.features.rbac":                 {doc: "Whether roles in client certificates limit what a client may do."},
 		"machine.features.stableHostname":       {doc: "Whether the default hostname stays the same over installations."},
 		"machine.features.apidCheckExtKeyUsage": {doc: "Whether the node API wants client certificates to be ones for clients."},
 		"machine.features.diskQuotaSupport":     {doc: "Whether the EPHEMERAL volume has project quotas."},
