@@ -18,7 +18,6 @@ func BenchmarkISO(b *testing.B) {
 	b.Run("rebuild", f.benchRebuild)
 	b.Run("http", f.benchHTTP)
 	b.Run("memory", f.benchMemory)
-	b.Run("size", f.benchSize)
 	b.Run("boot", f.benchBoot)
 }
 
@@ -45,6 +44,22 @@ func (f *fixture) benchLayout(b *testing.B) {
 	}
 	got.report(b)
 	got.ratio(b, "layout", "cp")
+	f.reportSizes(b)
+}
+
+// reportSizes reports how large the assets are beside what they are made of, in MB of a million bytes.
+func (f *fixture) reportSizes(b *testing.B) {
+	maker, done := f.builder(b)
+	defer done()
+	for _, kind := range []string{"initramfs", "iso"} {
+		plan, asset := f.layOut(b, maker, kind)
+		var inputs int64
+		for _, in := range plan.Inputs {
+			inputs += in.Size
+		}
+		b.ReportMetric(float64(asset.Size())/1e6, kind+"-MB")
+		b.ReportMetric(float64(inputs)/1e6, kind+"-inputs-MB")
+	}
 }
 
 // benchBuild is `bootwright build iso` as a process that writes a new file, beside a copy of that file. A copy that is
