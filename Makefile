@@ -66,8 +66,8 @@ race: $(INITS) ## run the tests that need no machine under the race detector
 fuzz: $(INITS) ## run every fuzz target for FUZZTIME (10s)
 	@hack/fuzz.sh $(FUZZTIME)
 
-bench: tools testbase ## run the benchmarks (BENCH=pattern)
-	$(WITH_VM) $(GO) test -timeout 20m -p 1 -run '^$$' -bench '$(BENCH)' -benchmem ./...
+bench: tools testbase ## measure beside cp, xorriso, initramfs-tools ... in one run (BENCH=ISO/http for one)
+	$(WITH_VM) $(GO) test -timeout 60m -run '^$$' -bench '$(BENCH)' ./internal/bench
 
 lint: ## vet, staticcheck, gofmt, go.mod
 	@test -z "$$($$($(GO) env GOROOT)/bin/gofmt -l . | tee /dev/stderr)" || { echo 'gofmt -w the files above' >&2; exit 1; }
