@@ -22,7 +22,7 @@ type Options struct {
 // these nodes runs the roots. The order is that of the bytes.
 //
 // A library of another class, byte order or machine is passed over, as the linker does. Whatever is missing is one error of
-// kind NotFound that names each with the files that need it. A root that is no ELF file is Invalid.
+// kind NotFound that holds a *MissingError. A root that is no ELF file is Invalid.
 func Closure(t *tree.Tree, roots []string, o Options) ([]string, error) {
 	conf, err := confFolders(t)
 	if err != nil {
@@ -41,6 +41,24 @@ func Closure(t *tree.Tree, roots []string, o Options) ([]string, error) {
 		return nil, r.missingError()
 	}
 	return slices.Sorted(maps.Keys(r.found)), nil
+}
+
+// MissingError is every library and dynamic linker that Closure did not find.
+type MissingError struct {
+	By     map[string][]string // paths of the files that need it, by its name
+	Passed map[string]string   // why a file of that name was not taken, by its name
+}
+
+func (e *MissingError) Error() string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(e.By)) {
+		line := fmt.Sprintf("%s, needed by %s", name, strings.Join(e.By[name], ", "))
+		if why := e.Passed[name]; why != "" {
+			line += " (" + why + ")"
+		}
+		lines = append(lines, line)
+	}
+	return "missing libraries: " + strings.Join(lines, "; ")
 }
 
 // resolver is the work of one Closure.
@@ -186,16 +204,14 @@ func (r *resolver) miss(name string, by *object) {
 }
 
 func (r *resolver) missingError() error {
-	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(r.missing)) {
-		by := slices.Sorted(slices.Values(r.missing[name]))
-		line := fmt.Sprintf("%s, needed by %s", name, strings.Join(by, ", "))
+	e := &MissingError{By: r.missing, Passed: map[string]string{}}
+	for name, by := range r.missing {
+		slices.Sort(by)
 		if why := r.passed[path.Base(name)]; why != "" {
-			line += " (" + why + ")"
+			e.Passed[name] = why
 		}
-		lines = append(lines, line)
 	}
-	return report.Errorf(report.NotFound, "missing libraries: %s", strings.Join(lines, "; "))
+	return report.Errorf(report.NotFound, "%w", e)
 }
 
 // searchPath is the folders in which by's libraries are looked for, in the order of ld.so(8).

@@ -68,7 +68,7 @@ type Dependency struct {
 }
 
 // Parse reads and checks a description. The error is Invalid, holds report.Findings and says everything at once; name is
-// what it calls the document.
+// what it calls the document. A description that could be decoded is there whatever the error.
 func Parse(name string, data []byte) (*Spec, error) {
 	doc, err := yamldoc.Parse(name, data, yamldoc.Options{MaxBytes: 1 << 20})
 	if err != nil {

@@ -1,0 +1,129 @@
+// Package exttest makes small extensions for tests.
+package exttest
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"strings"
+
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/tree"
+)
+
+// Release is the kernel release that Sound is for.
+const Release = "6.1.0-1-test"
+
+// Manifest is that of Sound.
+const Manifest = `version: v1alpha1
+metadata:
+  name: hello
+  version: 1.2.3
+  author: somebody
+  description: |
+    Says hello.
+  compatibility:
+    talos:
+      version: ">= v1.9.0"
+`
+
+// Service describes the service of Sound.
+const Service = `name: hello
+container:
+  entrypoint: /hello
+  args: [--port=80]
+depends:
+  - network: [addresses]
+restart: always
+`
+
+// Sound is an extension for amd64 without a fault: a service with a static program, a program with a library, two kernel
+// modules of which one needs the other and the module base_mod of the base, and firmware.
+func Sound() *tree.Tree {
+	t := &tree.Tree{}
+	t.File("manifest.yaml", 0o644, blob.String(Manifest))
+	t.File("rootfs/usr/local/etc/containers/hello.yaml", 0o644, blob.String(Service))
+	t.File("rootfs/usr/local/lib/containers/hello/hello", 0o755, blob.Bytes(Program(elf.EM_X86_64, "")))
+	t.Symlink("rootfs/usr/local/lib/containers/hello/bin", "/")
+	t.File("rootfs/usr/local/bin/tool", 0o755, blob.Bytes(Program(elf.EM_X86_64, "/lib64/ld.so", "libtool.so.1", "libc.so.6")))
+	t.File("rootfs/usr/local/lib/libtool.so.1", 0o644, blob.Bytes(Program(elf.EM_X86_64, "")))
+	t.File("rootfs/etc/ld.so.conf", 0o644, blob.String("/usr/local/lib\n"))
+	t.File("rootfs/usr/lib/firmware/dev.bin", 0o644, blob.Bytes(Program(elf.EM_XTENSA, "")))
+	modules := "rootfs/usr/lib/modules/" + Release + "/extra/"
+	t.File(modules+"a.ko", 0o644, blob.Bytes(Module(Release, elf.EM_X86_64, "depends=b,base-mod", "parmtype=depth:uint")))
+	t.File(modules+"b.ko", 0o644, blob.Bytes(Module(Release, elf.EM_X86_64, "firmware=dev.bin")))
+	return t
+}
+
+// Base is the root file system of a base that Sound fits.
+func Base() *tree.Tree {
+	t := &tree.Tree{}
+	t.Symlink("lib", "usr/lib")
+	t.Symlink("lib64", "usr/lib64")
+	t.File("usr/lib64/ld.so", 0o755, blob.Bytes(Program(elf.EM_X86_64, "")))
+	t.File("usr/lib64/libc.so.6", 0o755, blob.Bytes(Program(elf.EM_X86_64, "")))
+	t.File("usr/lib/modules/"+Release+"/kernel/base_mod.ko", 0o644, blob.Bytes(Module(Release, elf.EM_X86_64)))
+	return t
+}
+
+// Signature ends a module as signed ones end.
+const Signature = "~Module signature appended~\n"
+
+// Module is a kernel module that holds nothing but what .modinfo says; see formats/kmod.
+func Module(release string, machine elf.Machine, fields ...string) []byte {
+	info := strings.Join(append(fields, "vermagic="+release+" SMP "), "\x00") + "\x00"
+	const names = "\x00.shstrtab\x00.modinfo\x00"
+	const header, section = 64, 64
+	const data = header + 3*section
+	var b bytes.Buffer
+	put(&b, elf.Header64{
+		Ident: ident(), Type: uint16(elf.ET_REL), Machine: uint16(machine),
+		Shoff: header, Ehsize: header, Shentsize: section, Shnum: 3, Shstrndx: 1,
+	}, elf.Section64{}, elf.Section64{Name: 1, Off: data, Size: uint64(len(names))},
+		elf.Section64{Name: 11, Off: data + uint64(len(names)), Size: uint64(len(info))})
+	b.WriteString(names + info)
+	return b.Bytes()
+}
+
+// Program is an ELF file that is linked to needed by the dynamic linker interp; without interp it is a library, or a
+// program that is linked to nothing.
+func Program(machine elf.Machine, interp string, needed ...string) []byte {
+	const header, segment, base = 64, 56, 0x10000
+	var dynamic bytes.Buffer
+	table := "\x00"
+	for _, n := range needed {
+		put(&dynamic, elf.Dyn64{Tag: int64(elf.DT_NEEDED), Val: uint64(len(table))})
+		table += n + "\x00"
+	}
+	interpAt := uint64(header + 3*segment)
+	tableAt := interpAt + uint64(len(interp)) + 1
+	put(&dynamic, elf.Dyn64{Tag: int64(elf.DT_STRTAB), Val: base + tableAt},
+		elf.Dyn64{Tag: int64(elf.DT_STRSZ), Val: uint64(len(table))}, elf.Dyn64{})
+	dynamicAt := tableAt + uint64(len(table))
+	end := dynamicAt + uint64(dynamic.Len())
+	kind := elf.PT_INTERP
+	if interp == "" {
+		kind = elf.PT_NULL
+	}
+	var b bytes.Buffer
+	put(&b, elf.Header64{Ident: ident(), Type: uint16(elf.ET_DYN), Machine: uint16(machine), Phoff: header, Phentsize: segment, Phnum: 3},
+		elf.Prog64{Type: uint32(elf.PT_LOAD), Vaddr: base, Filesz: end},
+		elf.Prog64{Type: uint32(kind), Off: interpAt, Filesz: uint64(len(interp)) + 1},
+		elf.Prog64{Type: uint32(elf.PT_DYNAMIC), Off: dynamicAt, Filesz: uint64(dynamic.Len())})
+	b.WriteString(interp + "\x00" + table)
+	b.Write(dynamic.Bytes())
+	return b.Bytes()
+}
+
+func ident() [16]byte {
+	return [16]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)}
+}
+
+// put writes values of fixed size, which a buffer always takes.
+func put(b *bytes.Buffer, values ...any) {
+	for _, v := range values {
+		if err := binary.Write(b, binary.LittleEndian, v); err != nil {
+			panic(err)
+		}
+	}
+}
