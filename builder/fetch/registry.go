@@ -3,19 +3,18 @@ package fetch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"github.com/bootwright/bootwright/builder/fetch/stall"
 	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
@@ -118,11 +117,11 @@ func (c *capped) Read(p []byte) (int, error) {
 
 // get asks for something of the repository. The body of the response fails where nothing comes for Options.Stall.
 func (r registry) get(ctx context.Context, path string, header http.Header) (*http.Response, error) {
-	watch := newWatch(ctx, r.c.opts.Stall)
-	res, err := r.send(watch.ctx, path, header)
+	watch := stall.New(ctx, r.c.opts.Stall)
+	res, err := r.send(watch.Context, path, header)
 	if err != nil {
-		err = watch.blame(err)
-		watch.stop()
+		err = watch.Blame(err)
+		watch.Stop()
 		return nil, err
 	}
 	watch.ReadCloser = res.Body
@@ -188,57 +187,11 @@ type guard struct {
 	allowed bool
 }
 
-var (
-	errPlain   = errors.New("plain http was not asked for")
-	errStalled = errors.New("no data came for too long")
-)
+var errPlain = errors.New("plain http was not asked for")
 
 func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme == "http" && !g.allowed {
 		return nil, errPlain
 	}
 	return g.RoundTripper.RoundTrip(req)
-}
-
-// watched is a response's body that is given up when nothing comes.
-type watched struct {
-	io.ReadCloser
-	ctx    context.Context // of the request
-	cancel context.CancelCauseFunc
-	timer  *time.Timer
-	stall  time.Duration
-}
-
-func newWatch(ctx context.Context, stall time.Duration) *watched {
-	ctx, cancel := context.WithCancelCause(ctx)
-	return &watched{ctx: ctx, cancel: cancel, stall: stall, timer: time.AfterFunc(stall, func() { cancel(errStalled) })}
-}
-
-func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.ReadCloser.Read(p)
-	if n > 0 {
-		w.timer.Reset(w.stall)
-	}
-	if err != nil && err != io.EOF {
-		err = w.blame(err)
-	}
-	return n, err
-}
-
-func (w *watched) Close() error {
-	w.stop()
-	return w.ReadCloser.Close()
-}
-
-func (w *watched) stop() {
-	w.timer.Stop()
-	w.cancel(nil)
-}
-
-// blame says that a request was canceled by its own watch rather than by the caller.
-func (w *watched) blame(err error) error {
-	if context.Cause(w.ctx) == errStalled {
-		return fmt.Errorf("%w (%s)", errStalled, w.stall)
-	}
-	return err
 }

@@ -17,7 +17,7 @@ var rules = []struct{ pkg, may string }{
 	{"builder", "profiles extensions initramfs inspect machine formats internal/yamldoc golang.org/x/sync"},
 	{"builder/base", "builder/base/flock formats internal/progress golang.org/x/sync golang.org/x/sys github.com/google/go-containerregistry"},
 	{"builder/reference", "formats github.com/google/go-containerregistry"},
-	{"builder/fetch", "builder/reference builder/store formats golang.org/x/sync github.com/google/go-containerregistry"},
+	{"builder/fetch", "builder/fetch builder/reference builder/store formats golang.org/x/sync github.com/google/go-containerregistry"},
 	{"builder/store", "formats golang.org/x/sync golang.org/x/sys"},
 	{"profiles", "machine formats internal/yamldoc"},
 	{"extensions", "machine formats internal/yamldoc"},

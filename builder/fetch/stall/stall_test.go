@@ -1,4 +1,4 @@
-package fetch
+package stall
 
 import (
 	"context"
@@ -30,10 +30,10 @@ func TestWatch(t *testing.T) {
 	for _, c := range []struct {
 		pause time.Duration
 		want  error
-	}{{59 * time.Second, nil}, {61 * time.Second, errStalled}} {
+	}{{59 * time.Second, nil}, {61 * time.Second, Err}} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWatch(t.Context(), time.Minute)
-			w.ReadCloser = io.NopCloser(drip{w.ctx, c.pause})
+			w := New(t.Context(), time.Minute)
+			w.ReadCloser = io.NopCloser(drip{w.Context, c.pause})
 			_, err := io.CopyN(io.Discard, w, 10)
 			if !errors.Is(err, c.want) {
 				t.Errorf("a byte each %s: %v, want %v", c.pause, err, c.want)
