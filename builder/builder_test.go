@@ -16,6 +16,7 @@ import (
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/iso9660"
+	"github.com/bootwright/bootwright/formats/pe/petest"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/profiles"
 )
@@ -252,11 +253,50 @@ func TestKernelOfOnesOwn(t *testing.T) {
 		want    string
 	}{
 		"not a kernel":  {[]byte("#!/bin/sh\necho no kernel\n"), "not a Linux kernel"},
-		"other release": {basetest.Kernel("6.6.6"), "is Linux 6.6.6"},
+		"other release": {basetest.Kernel("6.6.6"), "vmlinuz: Linux 6.6.6"},
 		"empty":         {nil, "not a Linux kernel"},
 	} {
 		if _, err := b.Lock(t.Context(), write(c.content)); report.KindOf(err) != report.Invalid || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestEFIProgramsOfOnesOwn: what could not boot is refused by name before anything is built.
+func TestEFIProgramsOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	b, dir := newBuilder(t)
+	path := filepath.Join(t.TempDir(), "own.efi")
+	changed := func(offset int, with ...byte) []byte {
+		p := petest.Stub()
+		copy(p[offset:], with)
+		return p
+	}
+	for name, c := range map[string]struct {
+		content []byte
+		want    string
+	}{
+		"not a program": {[]byte("#!/bin/sh\n"), "not a PE file"},
+		"empty":         {nil, "not a PE file"},
+		"truncated":     {petest.Stub()[:0x500], ""},
+		"other machine": {changed(0x85, 0xaa), "wants amd64"}, // 0xaa64
+		"a driver":      {changed(0x98+68, 11), "subsystem 11"},
+		"no room":       {changed(0x1d8, bytes.Repeat([]byte{0xcc}, 0x228)...), "without room"},
+	} {
+		for _, field := range []string{"input.sdStub.path", "input.sdBoot.path"} {
+			if name == "no room" && field != "input.sdStub.path" {
+				continue
+			}
+			if err := os.WriteFile(path, c.content, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			plan, err := b.Lock(t.Context(), profile(t, "iso", dir, field+"="+path))
+			if err == nil {
+				_, err = b.Build(t.Context(), plan)
+			}
+			if report.KindOf(err) != report.Invalid || !strings.Contains(fmt.Sprint(err), path+": ") || !strings.Contains(fmt.Sprint(err), c.want) {
+				t.Errorf("%s as %s: kind %v: %v", name, field, report.KindOf(err), err)
+			}
 		}
 	}
 }

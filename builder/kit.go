@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"io"
+	"strings"
 
 	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/builder/store"
@@ -22,6 +23,15 @@ type kit struct {
 
 // part is an input by name. That the recipe's needs are there was checked before.
 func (k *kit) part(name string) blob.Blob { return k.inputs[name] }
+
+// place is how a person calls the input called name: by its file, or as the base's.
+func (k *kit) place(name string) string {
+	in, _ := k.plan.Input(name)
+	if path, isFile := strings.CutPrefix(in.Source, sourceFile); isFile {
+		return path
+	}
+	return "the base's " + name
+}
 
 // target is how assets are called: for which platform and architecture they are.
 func (k *kit) target() string { return k.plan.Platform + "-" + k.plan.Arch }

@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"path/filepath"
+	"strings"
 
 	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/builder/fetch"
@@ -10,6 +11,7 @@ import (
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/linux"
+	"github.com/bootwright/bootwright/formats/pe"
 	"github.com/bootwright/bootwright/initramfs"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/profiles"
@@ -62,7 +64,7 @@ func (b *Builder) Lock(ctx context.Context, p *profiles.Profile) (*Plan, error) 
 		}
 		plan.Inputs = append(plan.Inputs, in)
 	}
-	return plan, b.readKernelVersion(ctx, plan)
+	return plan, b.checkFiles(ctx, plan)
 }
 
 func (b *Builder) lockBase(ctx context.Context, p *profiles.Profile) (reference.Locked, *base.Manifest, error) {
@@ -144,27 +146,53 @@ func (b *Builder) lockInit(ctx context.Context, arch string) (Input, error) {
 	return Input{inputInit, d, init.Size(), sourceBuiltin}, err
 }
 
-// readKernelVersion checks that the kernel is one, for the plan's architecture; a kernel of the profile's own is asked
-// for its version, which the base's manifest cannot know.
-func (b *Builder) readKernelVersion(ctx context.Context, plan *Plan) error {
-	in, ok := plan.Input(base.Kernel)
-	if !ok || in.Source == sourceBase {
-		return nil
+// checkFiles checks that the files which a profile gives in place of the base's parts are what they are given for.
+func (b *Builder) checkFiles(ctx context.Context, plan *Plan) error {
+	for _, in := range plan.Inputs {
+		path, isFile := strings.CutPrefix(in.Source, sourceFile)
+		if !isFile {
+			continue
+		}
+		content, err := b.openInput(ctx, plan, in, nil)
+		if err != nil {
+			return err
+		}
+		check := checkEFI
+		if in.Name == base.Kernel {
+			check = checkKernel
+		}
+		if err := check(plan, content); err != nil {
+			return report.Errorf(report.KindOf(err), "%s: %w", path, err)
+		}
 	}
-	image, err := b.openInput(ctx, plan, in, nil)
-	if err != nil {
-		return err
-	}
-	k, err := linux.Read(image)
-	if err != nil {
-		return report.Errorf(report.Invalid, "%s: %w", in.Source, err)
-	}
-	if k.Arch != plan.Arch {
-		return report.Errorf(report.Invalid, "%s is a kernel for %s, and the profile wants %s", in.Source, k.Arch, plan.Arch)
-	}
-	if k.Release != plan.KernelVersion {
-		return report.WithHint(report.Errorf(report.Invalid, "%s is Linux %s, and the modules in the base are for %s", in.Source, k.Release, plan.KernelVersion),
+	return nil
+}
+
+// checkKernel wants a kernel for the plan's architecture that fits the base's modules.
+func checkKernel(plan *Plan, content blob.Blob) error {
+	k, err := linux.Read(content)
+	switch {
+	case err != nil:
+		return report.Errorf(report.Invalid, "%w", err)
+	case k.Arch != plan.Arch:
+		return report.Errorf(report.Invalid, "a kernel for %s, and the profile wants %s", k.Arch, plan.Arch)
+	case k.Release != plan.KernelVersion:
+		return report.WithHint(report.Errorf(report.Invalid, "Linux %s, and the modules in the base are for %s", k.Release, plan.KernelVersion),
 			"make a base with that kernel, so that kernel and modules fit")
+	}
+	return nil
+}
+
+// checkEFI wants an EFI program for the plan's architecture.
+func checkEFI(plan *Plan, content blob.Blob) error {
+	f, err := pe.Read(content)
+	switch {
+	case err != nil:
+		return report.Errorf(report.Invalid, "%w", err)
+	case f.Subsystem != pe.EFIApplication:
+		return report.Errorf(report.Invalid, "a PE file of subsystem %d, which is no EFI application", f.Subsystem)
+	case f.Machine.String() != plan.Arch:
+		return report.Errorf(report.Invalid, "an EFI program for %s, and the profile wants %s", f.Machine, plan.Arch)
 	}
 	return nil
 }

@@ -22,13 +22,17 @@ func (k *kit) uki() (*blob.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pe.Format(k.part(base.SystemdStub), []pe.Section{
+	image, err := pe.Format(k.part(base.SystemdStub), []pe.Section{
 		{Name: ".osrel", Content: blob.String(k.osRelease())},
 		{Name: ".cmdline", Content: blob.String(k.plan.Cmdline)},
 		{Name: ".uname", Content: blob.String(k.plan.KernelVersion)},
 		{Name: ".initrd", Content: initramfs},
 		{Name: ".linux", Content: k.part(base.Kernel)},
 	}, pe.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", k.place(base.SystemdStub), err)
+	}
+	return image, nil
 }
 
 // osRelease is what boot menus show and sort by (os-release(5)).

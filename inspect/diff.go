@@ -54,6 +54,9 @@ func (d *differ) compare(path string, a, b *Item) error {
 		d.seen[pair] = path
 	}
 	d.facts(path, a, b)
+	if a.Note != b.Note {
+		d.add("changed", path+" note", a.Note, b.Note)
+	}
 	if at < 0 {
 		return nil
 	}

@@ -62,7 +62,7 @@ func openELF(_ *opener, it *Item, _ int) error {
 		return err
 	}
 	it.fact("arch", goArch(e.Machine))
-	if e.Interp == "" && len(e.Needed) == 0 {
+	if program := e.Type == debugelf.ET_EXEC || e.Type == debugelf.ET_DYN; program && e.Interp == "" && len(e.Needed) == 0 {
 		it.fact("linked", "statically")
 	}
 	it.fact("needs", strings.Join(e.Needed, " "))

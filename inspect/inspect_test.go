@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +66,7 @@ func iso(cmdline string) blob.Blob {
 	esp.File("EFI/Linux/x.efi", 0o644, uki(cmdline))
 	efi := must(fat.Format(&esp, fat.Options{Label: "EFI"}))
 	files.File("boot/efi.img", 0o444, efi)
+	files.File("initramfs.img", 0o444, initramfs()) // as in the UKI
 	files.File("readme.txt", 0o444, blob.String("read me\n"))
 	im := must(iso9660.Format(&files, iso9660.Options{VolumeID: "TEST", Boot: []iso9660.BootEntry{{Platform: iso9660.EFI, Path: "boot/efi.img"}}}))
 	at, size, _ := im.Location("boot/efi.img")
@@ -117,6 +119,28 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestNotFound: an error says whether there is nothing, a folder, or something that could not be read.
+func TestNotFound(t *testing.T) {
+	t.Parallel()
+	short := blob.Bytes(bytesOf(iso("quiet"))[:70_000])
+	for _, c := range []struct {
+		path, want string
+		kind       report.Kind
+		in         blob.Blob
+	}{
+		{"/boot", "x:/boot is a folder", report.Invalid, iso("quiet")},
+		{"boot/efi.img/EFI/", "is a folder", report.Invalid, iso("quiet")},
+		{"boot/efi.img/EFI/Linux/x.efi/.initrd/root", "is a folder", report.Invalid, iso("quiet")},
+		{"/boo", "has no /boo", report.NotFound, iso("quiet")},
+		{"/readme.txt", "that can be read: ", report.NotFound, short},
+	} {
+		_, err := open(t, c.in, Options{}).Find(c.path)
+		if report.KindOf(err) != c.kind || !strings.Contains(fmt.Sprint(err), c.want) {
+			t.Errorf("%s: kind %v: %v; want %q", c.path, report.KindOf(err), err, c.want)
+		}
+	}
+}
+
 func TestWhatPeopleRead(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
@@ -130,6 +154,9 @@ func TestWhatPeopleRead(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("nothing says %q in\n%s", want, b.String())
 		}
+	}
+	if n := strings.Count(b.String(), "etc/issue  text"); n != 1 {
+		t.Errorf("the initramfs is shown %d times:\n%s", n, b.String())
 	}
 	text, err := json.Marshal(open(t, disk(), Options{}))
 	if err != nil {

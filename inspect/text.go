@@ -5,25 +5,38 @@ import (
 	"io"
 	"strings"
 
+	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/progress"
 )
 
-// WriteText prints the item for a person: a line for each, facts below it, what it holds indented.
+// WriteText prints the item for a person: a line for each, facts below it, what it holds indented. What lies at two places,
+// such as the initramfs of an ISO, is shown at the first, if there are digests.
 func (it *Item) WriteText(w io.Writer) error {
-	var b strings.Builder
-	it.write(&b, "")
-	_, err := io.WriteString(w, b.String())
+	t := texter{shown: map[blob.Digest]string{}}
+	t.write("", "", it)
+	_, err := io.WriteString(w, t.String())
 	return err
 }
 
-func (it *Item) write(b *strings.Builder, indent string) {
-	fmt.Fprintf(b, "%s%s  %s", indent, it.Name, it.Type)
+type texter struct {
+	strings.Builder
+	shown map[blob.Digest]string // items that hold others, and where they were shown
+}
+
+func (t *texter) write(indent, path string, it *Item) {
+	b := &t.Builder
+	fmt.Fprintf(b, "%s%s  %s", indent, printable(it.Name), it.Type)
 	if it.Type != "folder" && it.Type != "link" && it.Type != "device" {
 		fmt.Fprintf(b, "  %s", progress.FormatBytes(it.Size))
 	}
 	if it.Digest != "" {
 		fmt.Fprintf(b, "  %s", it.Digest.Short())
 	}
+	if first, ok := t.shown[it.Digest]; ok && it.Digest != "" && len(it.Items) > 0 {
+		fmt.Fprintf(b, "  (the same as %s)\n", printable(first))
+		return
+	}
+	t.shown[it.Digest] = path
 	b.WriteByte('\n')
 	for _, f := range it.Facts {
 		writeFact(b, indent+"  ", f)
@@ -32,7 +45,7 @@ func (it *Item) write(b *strings.Builder, indent string) {
 		fmt.Fprintf(b, "%s  ! %s\n", indent, it.Note)
 	}
 	for _, child := range it.Items {
-		child.write(b, indent+"    ")
+		t.write(indent+"    ", join(path, child.Name), child)
 	}
 }
 

@@ -233,7 +233,7 @@ func TestWhichImageOfALayout(t *testing.T) {
 		{name: "from an index", make: multi, arch: "arm64", want: "a=arm"},
 		{name: "not the one for Windows", make: multi, suffix: ":v1", arch: "amd64", want: "a=amd"},
 		{name: "missing architecture", make: multi, arch: "riscv64", kind: report.NotFound, parts: []string{"no image for riscv64", "windows/amd64, arm64, amd64"}},
-		{name: "any of several architectures", make: multi, kind: report.NotFound, parts: []string{"arm64, amd64", "name one"}},
+		{name: "any of several architectures", make: multi, kind: report.Invalid, parts: []string{"arm64, amd64", "name one"}},
 		{name: "no such tag", make: multi, suffix: ":v2", arch: "amd64", kind: report.NotFound, parts: []string{"v2", "v1"}},
 		{name: "tag where there is none", make: single, suffix: ":v2", arch: "amd64", kind: report.NotFound, parts: []string{"v2"}},
 		{name: "by tag", suffix: ":b", arch: "amd64", want: "p=b", make: func(l *layoutDir) {

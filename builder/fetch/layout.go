@@ -56,6 +56,9 @@ func (l layout) manifest(ctx context.Context, d descriptor) (blob.Blob, error) {
 
 func (l layout) blob(ctx context.Context, d descriptor) (blob.Blob, error) {
 	e, err := l.store.Check(ctx, filepath.Join(l.ref.Name, "blobs", "sha256", d.Digest.Hex()), d.Digest)
+	if errors.Is(err, store.ErrContent) || errors.Is(err, fs.ErrNotExist) {
+		err = report.WithHint(err, "the layout is damaged or incomplete: copy it or make it again")
+	}
 	return e.Blob, err
 }
 

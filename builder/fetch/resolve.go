@@ -28,7 +28,11 @@ func (c *Client) Resolve(ctx context.Context, r reference.Reference, arch string
 		d, err = s.among(ctx, roots, 0)
 	}
 	if other, ok := errors.AsType[otherArch](err); ok {
-		err = report.Errorf(report.NotFound, "%w", other)
+		kind := report.NotFound
+		if arch == "" {
+			kind = report.Invalid // the name means several
+		}
+		err = report.Errorf(kind, "%w", other)
 	}
 	if err != nil && r.Remote() {
 		err = reference.Suggest(err, r.Name)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/bootwright/bootwright/formats/blob"
@@ -264,8 +265,11 @@ func (s *Store) entry(d blob.Digest) string { return s.path("blobs", "sha256", d
 
 // broken is an error of the folder itself.
 func (s *Store) broken(err error) error {
-	return report.WithHint(report.Errorf(report.Unavailable, "cache %s: %w", s.dir, err),
-		"free some space there, or choose another folder with --cache-dir")
+	hint := "choose another folder with --cache-dir"
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		hint = "free some space there, or " + hint
+	}
+	return report.WithHint(report.Errorf(report.Unavailable, "cache %s: %w", s.dir, err), "%s", hint)
 }
 
 func canceled(ctx context.Context) error {
@@ -286,6 +290,9 @@ func openRegular(path string) (*blob.File, error) {
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, report.Errorf(report.NotFound, "%w", err)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, report.Errorf(report.Unavailable, "%w", err)
 	}
 	return nil, report.Errorf(report.Invalid, "%w", err)
 }

@@ -97,6 +97,7 @@ func newBaseInspectCommand(a *app) *cobra.Command {
 	}
 	opts.bindCache(cmd)
 	cmd.Flags().StringVar(&opts.arch, "arch", "", "architecture, where the base has several: "+strings.Join(base.Arches(), " or "))
+	completeWords(cmd, "arch", base.Arches())
 	cmd.Flags().BoolVar(&opts.json, "json", false, "print JSON")
 	return cmd
 }

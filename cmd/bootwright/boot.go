@@ -113,6 +113,9 @@ func (a *app) say(format string, args ...any) {
 
 // bootMachine is the machine that opts describe, with what they leave open taken from the file.
 func bootMachine(ctx context.Context, opts bootOptions) (vm.Options, error) {
+	if opts.timeout < 0 {
+		return vm.Options{}, report.Errorf(report.Invalid, "--timeout %s is in the past", opts.timeout)
+	}
 	it, err := openAsset(ctx, opts.file, inspect.Options{Unpacked: 1}) // nothing compressed matters here
 	if err != nil {
 		return vm.Options{}, err

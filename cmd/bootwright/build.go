@@ -88,43 +88,77 @@ func runBuild(ctx context.Context, a *app, opts buildOptions) error {
 	if opts.json {
 		return printJSON(a.stdout, map[string]any{"plan": plan.Digest(), "files": files})
 	}
+	var text strings.Builder
 	for _, f := range files {
-		fmt.Fprintf(a.stdout, "%s  %s\n", f.Path, progress.FormatBytes(f.Size))
+		fmt.Fprintf(&text, "%s  %s\n", f.Path, progress.FormatBytes(f.Size))
 	}
-	return nil
+	_, err = io.WriteString(a.stdout, text.String())
+	return err
 }
 
+// writeArtifact writes all files, or none: a kernel must not come to lie beside the initramfs of another.
 func writeArtifact(ctx context.Context, p *progress.Progress, artifact *builder.Artifact, opts buildOptions) ([]written, error) {
 	if err := os.MkdirAll(opts.output, 0o777); err != nil {
+		return nil, report.WithHint(err, "-o names a folder, which is made where it is missing")
+	}
+	var pending []*blob.Pending
+	defer func() {
+		for _, f := range pending {
+			f.Discard()
+		}
+	}()
+	write := func(path string, b blob.Blob) error {
+		step := p.Step("write "+path, b.Size())
+		f, err := blob.WriteBeside(ctx, path, b, blob.WriteOptions{Progress: step.Add})
+		step.Done(err)
+		if err == nil {
+			pending = append(pending, f)
+		}
+		return err
+	}
+	files, sums, err := describe(ctx, artifact, opts)
+	if err != nil {
 		return nil, err
 	}
+	for i, f := range artifact.Files {
+		if err := write(files[i].Path, f.Blob); err != nil {
+			return nil, err
+		}
+	}
+	if opts.sums {
+		if err := write(filepath.Join(opts.output, "SHA256SUMS"), blob.String(sums)); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range pending {
+		if err := f.Commit(); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// describe is what will be written, and the text of SHA256SUMS if that is wanted.
+func describe(ctx context.Context, artifact *builder.Artifact, opts buildOptions) ([]written, string, error) {
 	var files []written
 	var sums strings.Builder
 	for _, f := range artifact.Files {
-		path := filepath.Join(opts.output, f.Name)
-		step := p.Step("write "+path, f.Blob.Size())
-		err := blob.WriteFile(ctx, path, f.Blob, blob.WriteOptions{Progress: step.Add})
-		step.Done(err)
-		if err != nil {
-			return nil, err
-		}
-		w := written{Path: path, Size: f.Blob.Size(), MediaType: f.MediaType}
+		w := written{Path: filepath.Join(opts.output, f.Name), Size: f.Blob.Size(), MediaType: f.MediaType}
 		if opts.sums {
+			var err error
 			if w.SHA256, err = blob.Sum(ctx, f.Blob); err != nil {
-				return nil, err
+				return nil, "", err
 			}
 			fmt.Fprintf(&sums, "%s  %s\n", w.SHA256.Hex(), f.Name)
 		}
 		files = append(files, w)
 	}
-	if !opts.sums {
-		return files, nil
-	}
-	return files, blob.WriteFile(ctx, filepath.Join(opts.output, "SHA256SUMS"), blob.String(sums.String()), blob.WriteOptions{})
+	return files, sums.String(), nil
 }
 
 // stream writes the one file of an artifact as it is, several as a tar archive.
 func stream(ctx context.Context, w io.Writer, artifact *builder.Artifact) error {
+	w = interruptible{ctx, w}
 	if len(artifact.Files) == 1 {
 		return copyOut(ctx, w, artifact.Files[0].Blob)
 	}

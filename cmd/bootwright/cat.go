@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
+	"errors"
+	"io/fs"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/inspect"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -50,6 +49,12 @@ func splitImagePath(s string) (catOptions, error) {
 	if !found {
 		return catOptions{}, report.WithHint(report.Errorf(report.Invalid, "%q names no path inside an image", s), "write IMAGE:PATH")
 	}
+	switch _, err := os.Stat(image); {
+	case err == nil:
+		return catOptions{}, report.Errorf(report.Invalid, "%s is a folder, not an image", image)
+	case !errors.Is(err, fs.ErrNotExist):
+		return catOptions{}, err
+	}
 	return catOptions{}, report.Errorf(report.NotFound, "no file %q", image)
 }
 
@@ -66,18 +71,4 @@ func runCat(ctx context.Context, a *app, opts catOptions) error {
 		return report.Errorf(report.Invalid, "%s:%s is a folder", opts.image, opts.path)
 	}
 	return copyOut(ctx, a.stdout, it.Blob)
-}
-
-// copyOut writes b in order and stops when ctx does.
-func copyOut(ctx context.Context, w io.Writer, b blob.Blob) error {
-	const piece = 1 << 20
-	for off := int64(0); off < b.Size(); off += piece {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if _, err := io.Copy(w, blob.Reader(blob.Slice(b, off, min(piece, b.Size()-off)))); err != nil {
-			return fmt.Errorf("write to standard output: %w", err)
-		}
-	}
-	return nil
 }

@@ -73,7 +73,8 @@ func (o *profileOptions) read(ctx context.Context, a *app) (name string, data []
 		defer f.Close()
 		in = f
 	}
-	data, err = readAll(ctx, io.LimitReader(in, maxProfile+1))
+	// An interrupt ends the wait where nothing comes.
+	data, err = await(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(in, maxProfile+1)) })
 	if err != nil {
 		return "", nil, err
 	}
@@ -81,25 +82,6 @@ func (o *profileOptions) read(ctx context.Context, a *app) (name string, data []
 		return "", nil, report.Errorf(report.Invalid, "%s: more than the %d bytes that a profile or plan may have", file, maxProfile)
 	}
 	return file, data, nil
-}
-
-// readAll is io.ReadAll that an interrupt can end while nothing comes. The reader must not be used any more after that.
-func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
-	type result struct {
-		data []byte
-		err  error
-	}
-	done := make(chan result, 1)
-	go func() {
-		data, err := io.ReadAll(r)
-		done <- result{data, err}
-	}()
-	select {
-	case got := <-done:
-		return got.data, got.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }
 
 // resolve is the complete profile: the document that read returned, or the built-in, with the flags laid over it.
@@ -151,10 +133,3 @@ func (o *profileOptions) settings() []setting {
 
 // changed reports whether any flag changes the profile.
 func (o *profileOptions) changed() bool { return len(o.settings())+len(o.set) > 0 }
-
-// completeWords offers words for a flag in the shell.
-func completeWords(cmd *cobra.Command, flag string, words []string) {
-	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic("bootwright: " + err.Error()) // the flag was bound a line before
-	}
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -63,7 +64,7 @@ loaders; out come an ISO, a UKI, a network boot set or a part of one.`,
 		&cobra.Group{ID: groupMake, Title: "Make:"},
 		&cobra.Group{ID: groupLook, Title: "Look inside:"},
 	)
-	return parent(root,
+	parent(root,
 		newBuildCommand(a),
 		newPlanCommand(a),
 		newBaseCommand(a),
@@ -74,6 +75,8 @@ loaders; out come an ISO, a UKI, a network boot set or a part of one.`,
 		newProfilesCommand(a),
 		newVersionCommand(a),
 	)
+	completeChoices(root)
+	return root
 }
 
 // parent makes cmd a command that does nothing but hold children.
@@ -99,6 +102,8 @@ func arguments(least, most int, what string) cobra.PositionalArgs {
 			return fmt.Errorf("%s takes %s, not also %q", cmd.CommandPath(), what, args[most:])
 		case len(args) < least:
 			return fmt.Errorf("%s needs %s", cmd.CommandPath(), what)
+		case slices.Contains(args, ""):
+			return fmt.Errorf("%s takes %s, and %q is nothing", cmd.CommandPath(), what, "")
 		}
 		return nil
 	}

@@ -94,13 +94,26 @@ func (o WriteOptions) progress(n int64) {
 // WriteFile writes b to path: beside it under a temporary name, holes skipped, synced, then renamed, so that path
 // holds either what it held or all of b, whatever happens meanwhile. A cancelled ctx stops it within one piece. A symbolic
 // link at path is replaced; a folder or a device there, or behind the link, is refused.
-func WriteFile(ctx context.Context, path string, b Blob, opts WriteOptions) (err error) {
+func WriteFile(ctx context.Context, path string, b Blob, opts WriteOptions) error {
+	p, err := WriteBeside(ctx, path, b, opts)
+	if err != nil {
+		return err
+	}
+	defer p.Discard()
+	return p.Commit()
+}
+
+// Pending is a file that is written and synced, and not at its place yet.
+type Pending struct{ temp, path string }
+
+// WriteBeside is WriteFile up to the rename, for files of which all or none should change. Each needs Commit or Discard.
+func WriteBeside(ctx context.Context, path string, b Blob, opts WriteOptions) (p *Pending, err error) {
 	switch st, err := os.Stat(path); {
 	case err != nil: // mostly that nothing is there, which is fine
 	case st.IsDir():
-		return &fs.PathError{Op: "write", Path: path, Err: syscall.EISDIR}
+		return nil, &fs.PathError{Op: "write", Path: path, Err: syscall.EISDIR}
 	case !st.Mode().IsRegular():
-		return &fs.PathError{Op: "write", Path: path, Err: notRegular(st.Mode())}
+		return nil, &fs.PathError{Op: "write", Path: path, Err: notRegular(st.Mode())}
 	}
 	mode := opts.Mode
 	if mode == 0 {
@@ -108,7 +121,7 @@ func WriteFile(ctx context.Context, path string, b Blob, opts WriteOptions) (err
 	}
 	f, err := createBeside(path, mode)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -117,21 +130,34 @@ func WriteFile(ctx context.Context, path string, b Blob, opts WriteOptions) (err
 		}
 	}()
 	if err = writeExtents(ctx, f, b, opts); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return nil, fmt.Errorf("write %s: %w", path, err)
 	}
 	if err = f.Truncate(b.Size()); err != nil {
-		return err
+		return nil, err
 	}
 	if err = f.Sync(); err != nil {
-		return err
+		return nil, err
 	}
 	if err = f.Close(); err != nil {
+		return nil, err
+	}
+	return &Pending{f.Name(), path}, nil
+}
+
+// Commit renames the file to its place.
+func (p *Pending) Commit() error {
+	if err := os.Rename(p.temp, p.path); err != nil {
 		return err
 	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
+	p.temp = ""
+	return syncDir(filepath.Dir(p.path))
+}
+
+// Discard removes the file; after Commit it does nothing.
+func (p *Pending) Discard() {
+	if p.temp != "" {
+		os.Remove(p.temp)
 	}
-	return syncDir(filepath.Dir(path))
 }
 
 // createBeside makes a new file in path's folder whose name starts with a dot; unlike os.CreateTemp it lets the umask

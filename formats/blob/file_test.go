@@ -206,6 +206,37 @@ func TestWriteFileCancelled(t *testing.T) {
 	}
 }
 
+// TestWriteBeside: until Commit the old files are there, and after Discard nothing else is.
+func TestWriteBeside(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	kept, replaced := filepath.Join(dir, "kept"), filepath.Join(dir, "replaced")
+	for _, path := range []string{kept, replaced} {
+		write(t, path, blob.String("old"), blob.WriteOptions{})
+		p, err := blob.WriteBeside(context.Background(), path, blob.String("new"), blob.WriteOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != "old" {
+			t.Errorf("%s holds %q, %v before Commit", path, got, err)
+		}
+		if path == replaced {
+			if err := p.Commit(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.Discard()
+	}
+	for path, want := range map[string]string{kept: "old", replaced: "new"} {
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("%s holds %q, %v; want %q", path, got, err, want)
+		}
+	}
+	if es := entries(t, dir); len(es) != 2 {
+		t.Errorf("left behind %q", es)
+	}
+}
+
 func TestOpenFileRefuses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
