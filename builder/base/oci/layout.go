@@ -42,7 +42,7 @@ type Image struct {
 
 // File is one file of an image.
 type File struct {
-	Title     string
+	Title     string // may be empty for a layer that has no name
 	MediaType string
 	Digest    blob.Digest // of Content
 	Content   blob.Blob
@@ -150,7 +150,9 @@ func (l layout) putImage(ctx context.Context, im Image, p *progress.Step) (v1.De
 		if err := l.put(ctx, f.Content, d, p); err != nil {
 			return v1.Descriptor{}, fmt.Errorf("%s: %w", f.Title, err)
 		}
-		d.Annotations = map[string]string{annotationTitle: f.Title}
+		if f.Title != "" {
+			d.Annotations = map[string]string{annotationTitle: f.Title}
+		}
 		manifest.Layers = append(manifest.Layers, d)
 	}
 	d, err := l.putJSON(ctx, manifest, types.OCIManifestSchema1)
