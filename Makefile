@@ -70,7 +70,7 @@ bench: tools testbase ## measure beside cp, xorriso, initramfs-tools ... in one 
 	$(WITH_VM) $(GO) test -timeout 60m -run '^$$' -bench '$(BENCH)' ./internal/bench
 
 lint: ## vet, staticcheck, gofmt, go.mod
-	@test -z "$$($$($(GO) env GOROOT)/bin/gofmt -l . | tee /dev/stderr)" || { echo 'gofmt -w the files above' >&2; exit 1; }
+	@bad=$$($$($(GO) env GOROOT)/bin/gofmt -l .); test -z "$$bad" || { echo "not formatted; gofmt -w" $$bad >&2; exit 1; }
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./formats/... ./builder/... ./cmd/bootwright
 	$(GO) run $(STATICCHECK) ./...
