@@ -111,7 +111,6 @@ func Join(texts ...[]byte) []byte {
 // beginsDocument reports whether text begins with ---, comments and empty lines aside.
 func beginsDocument(text []byte) bool {
 	for line := range bytes.Lines(text) {
-		line = bytes.TrimRight(line, "\r\n")
 		if marker(line) {
 			return true
 		}
@@ -125,7 +124,7 @@ func beginsDocument(text []byte) bool {
 // marker reports whether a line begins a document.
 func marker(line []byte) bool {
 	rest, ok := bytes.CutPrefix(line, []byte("---"))
-	return ok && (len(rest) == 0 || rest[0] == ' ' || rest[0] == '\t' || rest[0] == '\r')
+	return ok && (len(rest) == 0 || strings.IndexByte(" \t\r\n", rest[0]) >= 0)
 }
 
 func joined(words []string) string { return strings.Join(words, ", ") }

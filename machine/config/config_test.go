@@ -54,7 +54,7 @@ func TestSaveIsWhatWasLoaded(t *testing.T) {
 		{"# a\n---\n# b\nmachine: {} # c\n# d\n", []string{"# a\n---\n# b\nmachine: {} # c\n# d\n"}},
 		{"machine: {}\n--- # x\napiVersion: v1alpha1\nkind: EventSinkConfig\n# end", []string{"machine: {}\n", "--- # x\napiVersion: v1alpha1\nkind: EventSinkConfig\n# end"}},
 		{"---\n---\nmachine: {}\n---\n---\n--- {apiVersion: v1alpha1, kind: EventSinkConfig}\n",
-			[]string{"---\n---\nmachine: {}\n---\n---\n", "--- {apiVersion: v1alpha1, kind: EventSinkConfig}\n"}},
+			[]string{"---\n---\nmachine: {}\n", "---\n---\n--- {apiVersion: v1alpha1, kind: EventSinkConfig}\n"}},
 		{"machine:\r\n  files:\r\n  - content: |\r\n      --- a\r\n---\r\nkind: EventSinkConfig\r\napiVersion: v1alpha1\r\n",
 			[]string{"machine:\r\n  files:\r\n  - content: |\r\n      --- a\r\n", "---\r\nkind: EventSinkConfig\r\napiVersion: v1alpha1\r\n"}},
 	} {

@@ -164,7 +164,7 @@ func (c *Config) keepText(data []byte) {
 	}
 	line, next, begin, at := 1, 0, 0, 0
 	for text := range bytes.Lines(data) {
-		if marker(text) && next > 0 && next < len(c.docs) && c.docs[next-1].doc.Node().Line < line {
+		if marker(text) && next > 0 && next < len(c.docs) && c.docs[next-1].text == nil && c.docs[next-1].doc.Node().Line < line {
 			c.docs[next-1].text = data[begin:at]
 			begin = at
 		}
