@@ -133,22 +133,39 @@ func (a *Archive) update(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	ours, others, err := a.archives(ctx)
+	sources, err := a.sources(ctx)
 	if err != nil {
 		return err
 	}
 	for line := range strings.Lines(complaints) {
-		if strings.Contains(line, "ailed to fetch") || strings.HasPrefix(line, "E:") {
-			if len(ours) == 0 || slices.ContainsFunc(ours, func(u string) bool { return strings.Contains(line, strings.TrimSuffix(u, "/")) }) {
-				return report.WithHint(report.Errorf(report.Unavailable, "apt cannot read its package sources: %s", strings.TrimSpace(line[2:])),
-					"check the network and the files in /etc/apt; --offline uses what was fetched before")
-			}
+		if matter(line, sources) {
+			return report.WithHint(report.Errorf(report.Unavailable, "apt cannot read its package sources: %s", strings.TrimSpace(line[2:])),
+				"check the network and the files in /etc/apt, or name a sources.list file with --sources; --offline uses what was fetched before")
 		}
 	}
-	if len(ours) == 0 {
+	if !slices.ContainsFunc(sources, func(s source) bool { return s.ours }) {
 		return a.noArchive()
 	}
-	return os.WriteFile(filepath.Join(a.dir, "preferences"), []byte(rejections(others)), 0o644)
+	return os.WriteFile(filepath.Join(a.dir, "preferences"), []byte(rejections(sources)), 0o644)
+}
+
+// matter tells whether a line of apt's complaints means that packages we want may be old or missing. What an archive that
+// was never reached is can only be guessed: one that has Debian in its address may be Debian's.
+func matter(line string, sources []source) bool {
+	if !strings.HasPrefix(line, "E:") && !strings.Contains(line, "ailed to fetch") || strings.Contains(line, "Some index files failed") {
+		return false
+	}
+	known, ours := false, false
+	for _, s := range sources {
+		ours = ours || s.ours
+		if strings.Contains(line, strings.TrimSuffix(s.uri, "/")) {
+			if s.ours {
+				return true
+			}
+			known = true
+		}
+	}
+	return !known && (!ours || !strings.Contains(line, ":/") || strings.Contains(line, "debian"))
 }
 
 func (a *Archive) noArchive() error {
@@ -160,36 +177,41 @@ func (a *Archive) noArchive() error {
 		"name a sources.list file with --sources, such as one line: deb http://deb.debian.org/debian bookworm main")
 }
 
-// archives are the addresses of the archives whose indexes apt holds: those to choose from, and the others' pins by
-// apt_preferences(5).
-func (a *Archive) archives(ctx context.Context) (ours, others []string, err error) {
-	out, complaints, err := a.run(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN)", "Created-By: Packages")
-	if err != nil {
-		return nil, nil, aptError("list package sources", err, complaints)
-	}
-	for line := range strings.Lines(out) {
-		uri, origin, _ := strings.Cut(strings.TrimSpace(line), " ")
-		switch {
-		case a.opts.Sources != "" || origin == "Debian":
-			ours = append(ours, uri)
-		case origin == "$(ORIGIN)" || origin == "": // not fetched, or it does not say
-			u, err := url.Parse(uri)
-			if err != nil {
-				return nil, nil, fmt.Errorf("package source %s: %w", uri, err)
-			}
-			others = append(others, fmt.Sprintf("origin %q", u.Hostname()))
-		default:
-			others = append(others, "release o="+origin)
-		}
-	}
-	return ours, others, nil
+// source is an archive whose index apt has.
+type source struct {
+	uri  string
+	ours bool   // to choose packages from
+	pin  string // what it is by apt_preferences(5)
 }
 
-// rejections are apt preferences by which nothing from the given archives is ever a candidate.
-func rejections(pins []string) string {
+func (a *Archive) sources(ctx context.Context) ([]source, error) {
+	out, complaints, err := a.run(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN)", "Created-By: Packages")
+	if err != nil {
+		return nil, aptError("list package sources", err, complaints)
+	}
+	var all []source
+	for line := range strings.Lines(out) {
+		uri, origin, _ := strings.Cut(strings.TrimSpace(line), " ")
+		s := source{uri, a.opts.Sources != "" || origin == "Debian", "release o=" + origin}
+		if origin == "$(ORIGIN)" { // it does not say
+			u, err := url.Parse(uri)
+			if err != nil {
+				return nil, fmt.Errorf("package source %s: %w", uri, err)
+			}
+			s.pin = fmt.Sprintf("origin %q", u.Hostname())
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// rejections are apt preferences by which nothing from others' archives is ever a candidate.
+func rejections(sources []source) string {
 	var b strings.Builder
-	for _, pin := range slices.Compact(slices.Sorted(slices.Values(pins))) {
-		fmt.Fprintf(&b, "Package: *\nPin: %s\nPin-Priority: -1\n\n", pin)
+	for _, s := range sources {
+		if !s.ours {
+			fmt.Fprintf(&b, "Package: *\nPin: %s\nPin-Priority: -1\n\n", s.pin)
+		}
 	}
 	return b.String()
 }
