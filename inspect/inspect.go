@@ -91,6 +91,34 @@ type opener struct {
 
 // Open describes b, which is called name. Its only error is that of ctx.
 func Open(ctx context.Context, name string, b blob.Blob, opts Options) (*Item, error) {
+	it := &Item{Name: name}
+	newOpener(ctx, opts).look(it, b, 0)
+	return it, ctx.Err()
+}
+
+// Part is a named piece of something that is not one file.
+type Part struct {
+	Name string
+	Blob blob.Blob
+}
+
+// OpenImage describes the parts of a container image, which is called name and known by the digest of its manifest.
+func OpenImage(ctx context.Context, name string, manifest blob.Digest, parts []Part, opts Options) (*Item, error) {
+	o := newOpener(ctx, opts)
+	it := &Item{Name: name, Type: "image", Digest: manifest}
+	var all []blob.Extent
+	for _, p := range parts {
+		all = append(all, blob.Part(p.Name, p.Blob))
+		if _, ok := o.add(it, p.Name, p.Blob, 0); !ok {
+			break
+		}
+	}
+	it.Blob = blob.Concat(all...)
+	it.Size = it.Blob.Size()
+	return it, ctx.Err()
+}
+
+func newOpener(ctx context.Context, opts Options) *opener {
 	o := &opener{ctx: ctx, items: opts.MaxItems, unpacked: opts.Unpacked, digests: opts.Digests}
 	if o.items == 0 {
 		o.items = defaultItems
@@ -98,9 +126,7 @@ func Open(ctx context.Context, name string, b blob.Blob, opts Options) (*Item, e
 	if o.unpacked == 0 {
 		o.unpacked = defaultUnpacked
 	}
-	it := &Item{Name: name}
-	o.look(it, b, 0)
-	return it, ctx.Err()
+	return o
 }
 
 // look fills in what b is.

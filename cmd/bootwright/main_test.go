@@ -132,3 +132,35 @@ func TestInterrupt(t *testing.T) {
 		t.Errorf("%v, standard error %q", failed, stderr.String())
 	}
 }
+
+// TestInterruptOfOutput stops bootwright while nobody takes what it writes.
+func TestInterruptOfOutput(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	basetest.Write(t, base, "amd64")
+	cmd := exec.CommandContext(t.Context(), "bootwright", "build", "kernel", "--base", "dir:"+base, "--cache-dir", t.TempDir(), "-o", "-")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// One byte of a kernel that is larger than a pipe: bootwright is writing, and soon waits.
+	if _, err := stdout.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	// Not Wait, which would close the pipe at once.
+	state, err := cmd.Process.Wait()
+	if err != nil || state.ExitCode() != 130 {
+		t.Errorf("%v, %v", state, err)
+	}
+	if cmd.Wait(); stderr.String() != "error: interrupted\n" {
+		t.Errorf("standard error %q", stderr.String())
+	}
+}
