@@ -2,7 +2,6 @@ package extensions
 
 import (
 	"fmt"
-	"path"
 
 	"github.com/bootwright/bootwright/extensions/semver"
 	"github.com/bootwright/bootwright/formats/blob"
@@ -63,7 +62,7 @@ func ReadManifest(name string, t *tree.Tree) (*Manifest, error) {
 }
 
 func readManifest(name string, t *tree.Tree) (*manifestDoc, error) {
-	file := path.Join(name, ManifestFile)
+	file := inside(name, ManifestFile)
 	fail := func(format string, args ...any) error {
 		return report.Findings{{Severity: report.Fault, File: file, Message: fmt.Sprintf(format, args...)}}.Err()
 	}

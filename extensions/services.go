@@ -23,7 +23,7 @@ func (c *checker) services() {
 			c.warn(n.Path, "", "is ignored: the description of a service is a file that ends in .yaml")
 			continue
 		}
-		s, err := readService(path.Join(c.opts.Name, file), n)
+		s, err := readService(inside(c.opts.Name, file), n)
 		if err != nil {
 			c.addError(file, err)
 		}

@@ -51,7 +51,7 @@ func Validate(t *tree.Tree, f Facts, o Options) report.Findings {
 	})
 	if more := len(c.findings) - maxFindings; more > 0 {
 		c.findings = c.findings[:maxFindings]
-		c.add(report.Fault, ".", "", "and %d findings more", more)
+		c.add(report.Fault, RootFolder, "", "and %d findings more", more)
 	}
 	return c.findings
 }
@@ -67,8 +67,16 @@ type checker struct {
 // add is a finding about the file p of the extension.
 func (c *checker) add(s report.Severity, p, hint, format string, args ...any) {
 	c.findings = append(c.findings, report.Finding{
-		Severity: s, File: path.Join(c.opts.Name, p), Message: fmt.Sprintf(format, args...), Hint: hint,
+		Severity: s, File: inside(c.opts.Name, p), Message: fmt.Sprintf(format, args...), Hint: hint,
 	})
+}
+
+// inside is the file p of the extension called name, as findings have it.
+func inside(name, p string) string {
+	if name == "" {
+		return p
+	}
+	return strings.TrimRight(name, "/") + "/" + p
 }
 
 // fault and warn are about a file of the root file system.

@@ -11,6 +11,7 @@ packages=(
   gdisk fdisk                  # sgdisk, sfdisk
   xorriso genisoimage p7zip-full # isoinfo, 7z
   squashfs-tools               # unsquashfs
+  skopeo umoci                 # images of containers
   binutils file pev sbsigntool openssl # objdump, readelf, readpe, sbverify
   yq                           # YAML
   strace                       # that a build runs nothing

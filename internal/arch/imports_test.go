@@ -16,6 +16,7 @@ var rules = []struct{ pkg, may string }{
 	{"factory", "builder profiles extensions inspect machine formats github.com/google/go-containerregistry"},
 	{"builder", "profiles extensions initramfs inspect machine formats internal/yamldoc golang.org/x/sync"},
 	{"builder/base", "builder/base/flock formats internal/progress golang.org/x/sync golang.org/x/sys github.com/google/go-containerregistry"},
+	{"builder/extension", "builder/base/oci builder/fetch builder/reference builder/store extensions formats github.com/google/go-containerregistry"},
 	{"builder/reference", "formats github.com/google/go-containerregistry"},
 	{"builder/fetch", "builder/fetch builder/reference builder/store formats golang.org/x/sync github.com/google/go-containerregistry"},
 	{"builder/store", "formats golang.org/x/sync golang.org/x/sys"},
