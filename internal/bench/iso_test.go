@@ -1,3 +1,5 @@
+//go:build linux
+
 package bench
 
 import (
@@ -64,14 +66,14 @@ func (f *fixture) reportSizes(b *testing.B) {
 
 // benchBuild is `bootwright build iso` as a process that writes a new file, beside a copy of that file. A copy that is
 // synced is the fair reference: bootwright syncs what it writes before it gives it its name. plan is all that build does
-// before it writes; version is the start of the process.
+// before it writes, and prints it; version is the start of the process.
 func (f *fixture) benchBuild(b *testing.B) {
 	out := filepath.Join(f.folder(b, "new"), isoName)
 	got := compare(b,
 		f.program(b, "build", out, append([]string{f.bin}, f.build("iso", filepath.Dir(out))...)...),
 		f.program(b, "cp", out, oracle.Need(b, "cp"), f.iso, out),
 		f.program(b, "cp+sync", out, copyAndSync(b, f.iso, out)...),
-		f.program(b, "plan", out, f.bin, "plan", "iso", "--quiet", "--arch", "amd64", "--base", f.base),
+		f.program(b, "plan", out, f.bin, "plan", "iso", "--json", "--quiet", "--arch", "amd64", "--base", f.base),
 		f.program(b, "version", out, f.bin, "version"),
 	)
 	got.ratio(b, "build", "cp")
