@@ -5,11 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/bootwright/bootwright/builder/base/debian"
 	"github.com/bootwright/bootwright/formats/blob"
-	"github.com/bootwright/bootwright/internal/report"
 )
 
 // grubDir is where the package of GRUB for BIOS keeps its modules and boot sectors.
@@ -33,11 +31,11 @@ func grub(ctx context.Context, tools *tools, p *debian.Pool, work string) (map[s
 		if err != nil {
 			return nil, err
 		}
-		if err := blob.WriteFile(ctx, filepath.Join(modules, filepath.Base(at)), content, blob.WriteOptions{}); err != nil {
+		if err := place(filepath.Join(modules, filepath.Base(at)), content, 0o644); err != nil {
 			return nil, err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(modules, "early.cfg"), []byte(grubConfig), 0o644); err != nil {
+	if err := place(filepath.Join(modules, "early.cfg"), blob.String(grubConfig), 0o644); err != nil {
 		return nil, err
 	}
 	images := map[string]blob.Blob{}
@@ -63,14 +61,11 @@ func grub(ctx context.Context, tools *tools, p *debian.Pool, work string) (map[s
 
 // efi are systemd's boot menu and stub for arch, by title.
 func efi(p *debian.Pool, arch string) (map[string]blob.Blob, error) {
-	suffix, ok := map[string]string{"amd64": "x64", "arm64": "aa64"}[arch]
-	if !ok {
-		return nil, report.Errorf(report.Unsupported, "no UEFI name for %s", arch)
-	}
+	suffix := map[string]string{"amd64": "x64", "arm64": "aa64"}[arch]
 	images := map[string]blob.Blob{}
-	for title, file := range map[string]string{SystemdBoot: "systemd-bootSUFFIX.efi", SystemdStub: "linuxSUFFIX.efi.stub"} {
+	for title, file := range map[string]string{SystemdBoot: "systemd-boot" + suffix + ".efi", SystemdStub: "linux" + suffix + ".efi.stub"} {
 		var err error
-		if images[title], err = p.File("systemd-boot-efi", "usr/lib/systemd/boot/efi/"+strings.Replace(file, "SUFFIX", suffix, 1)); err != nil {
+		if images[title], err = p.File("systemd-boot-efi", "usr/lib/systemd/boot/efi/"+file); err != nil {
 			return nil, err
 		}
 	}

@@ -132,7 +132,7 @@ func fetchAll(ctx context.Context, a *debian.Archive, groups ...[]debian.Package
 
 // make makes the parts and the manifest.
 func (m *maker) make(ctx context.Context) error {
-	tools, err := m.tools(ctx)
+	tools, err := m.tools()
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (m *maker) make(ctx context.Context) error {
 	return m.addParts(ctx, parts)
 }
 
-func (m *maker) tools(ctx context.Context) (*tools, error) {
+func (m *maker) tools() (*tools, error) {
 	programs := []string{mksquashfs}
 	if m.Arch == "amd64" {
 		programs = append(programs, grubMkimage)
@@ -188,7 +188,7 @@ func (m *maker) tools(ctx context.Context) (*tools, error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
-	return newTools(ctx, m.host, dir, programs)
+	return newTools(m.host, dir, programs)
 }
 
 // root is the root file system. It fills in the manifest, which the root names in its os-release.

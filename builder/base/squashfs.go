@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/bootwright/bootwright/formats/tar"
@@ -40,10 +42,11 @@ func squashfs(ctx context.Context, tools *tools, t *tree.Tree, epoch time.Time, 
 		err := tar.Write(&counter{in, step}, t, tar.Options{Epoch: epoch})
 		fed <- errors.Join(err, in.Close())
 	}()
-	if err := run(ctx, cmd); err != nil {
-		return err // it says more than the broken pipe does
+	err = run(ctx, cmd)
+	if cause := <-fed; cause != nil && !errors.Is(cause, syscall.EPIPE) && !errors.Is(cause, os.ErrClosed) {
+		return cause // why the archive ended early, of which mksquashfs only saw the end
 	}
-	return <-fed
+	return err
 }
 
 // counter tells step of what is written to w.

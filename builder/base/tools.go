@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/builder/base/debian"
-	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/elf"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -38,7 +37,7 @@ type tools struct {
 }
 
 // newTools puts programs of p, given by their paths, into dir.
-func newTools(ctx context.Context, p *debian.Pool, dir string, programs []string) (*tools, error) {
+func newTools(p *debian.Pool, dir string, programs []string) (*tools, error) {
 	files, err := elf.Closure(p.Tree, programs, elf.Options{})
 	if err != nil {
 		return nil, err
@@ -55,7 +54,7 @@ func newTools(ctx context.Context, p *debian.Pool, dir string, programs []string
 			continue // a folder's link, or a file that is there by another of its names
 		}
 		written[name] = true
-		if err := blob.WriteFile(ctx, filepath.Join(dir, name), n.Open(), blob.WriteOptions{Mode: 0o755}); err != nil {
+		if err := place(filepath.Join(dir, name), n.Open(), 0o755); err != nil {
 			return nil, err
 		}
 	}

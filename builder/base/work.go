@@ -2,10 +2,14 @@ package base
 
 import (
 	"context"
+	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/bootwright/bootwright/builder/base/flock"
+	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
@@ -60,4 +64,14 @@ func sweep(parent string) {
 		}
 		f.Close()
 	}
+}
+
+// place writes content to a new file in the temporary folder.
+func place(name string, content blob.Blob, mode fs.FileMode) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, blob.Reader(content))
+	return errors.Join(err, f.Close())
 }
