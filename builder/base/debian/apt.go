@@ -44,6 +44,13 @@ func Open(ctx context.Context, opts Options) (*Archive, error) {
 				"run this on Debian or in a Debian container; it needs no more than apt and dpkg")
 		}
 	}
+	if opts.Sources != "" {
+		if st, err := os.Stat(opts.Sources); err != nil {
+			return nil, report.Errorf(report.NotFound, "package sources: %w", err)
+		} else if st.IsDir() {
+			return nil, report.Errorf(report.Invalid, "package sources: %s is a folder; name a file", opts.Sources)
+		}
+	}
 	a := &Archive{opts: opts, dir: filepath.Join(opts.Cache, opts.Arch)}
 	if err := a.prepare(ctx); err != nil {
 		a.Close()

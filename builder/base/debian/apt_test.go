@@ -152,6 +152,8 @@ func TestArchiveRefuses(t *testing.T) {
 	}{
 		"no mirror":            {debian.Options{Cache: t.TempDir(), Sources: dead}, report.Unavailable, "nowhere"},
 		"offline and no index": {debian.Options{Cache: t.TempDir(), Sources: sources, Offline: true}, report.NotFound, "package index"},
+		"no sources":           {debian.Options{Cache: t.TempDir(), Sources: folder + "/gone"}, report.NotFound, "gone"},
+		"sources are a folder": {debian.Options{Cache: t.TempDir(), Sources: folder}, report.Invalid, folder},
 		"cache is a file":      {debian.Options{Cache: file, Sources: sources}, report.Invalid, file},
 	} {
 		t.Run(name, func(t *testing.T) {

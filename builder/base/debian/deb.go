@@ -58,12 +58,16 @@ func decompress(ctx context.Context, path, name string) error {
 	defer out.Close()
 	var complaints bytes.Buffer
 	cmd := exec.CommandContext(ctx, "dpkg-deb", "--fsys-tarfile", path)
-	cmd.Stdout, cmd.Stderr = out, &complaints
+	cmd.Stdout, cmd.Stderr, cmd.Env = out, &complaints, append(os.Environ(), "LC_ALL=C")
 	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
+		reason, _, _ := strings.Cut(complaints.String(), "\n")
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
+		case strings.Contains(reason, "No space left on device"):
+			return report.WithHint(report.Errorf(report.Unavailable, "no space left in %s", filepath.Dir(name)), "free some 700 MB there")
 		}
-		return report.Errorf(report.Invalid, "dpkg-deb cannot read %s: %w: %s", filepath.Base(path), err, bytes.TrimSpace(complaints.Bytes()))
+		return report.Errorf(report.Invalid, "dpkg-deb cannot read %s: %w: %s", filepath.Base(path), err, reason)
 	}
 	return out.Close()
 }
