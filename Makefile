@@ -30,13 +30,16 @@ help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # The machines' inits are inside the builder's binary, so they come first.
-build: $(BIN) ## compile the inits and _out/bootwright
+build: $(BIN) $(OUT)/wrightctl ## compile the inits, _out/bootwright and _out/wrightctl
 
 $(INITS): initramfs/embedded/init-%: FORCE
 	@GOOS=linux GOARCH=$* $(GOBUILD) -buildvcs=false -o $@ ./cmd/init
 
 $(BIN): $(INITS) FORCE
 	@$(GOBUILD) -buildvcs=$(VCS) -o $@ ./cmd/bootwright
+
+$(OUT)/wrightctl: FORCE
+	@$(GOBUILD) -buildvcs=$(VCS) -o $@ ./cmd/wrightctl
 
 base: $(BIN) ## make the base _out/base-ARCH from Debian packages (ARCH=amd64 or arm64)
 	@hack/base.sh $(BIN) $(BASE) $(ARCH)

@@ -16,11 +16,16 @@ func Redact(err error) error {
 	}
 	out := make(report.Findings, len(findings))
 	for i, f := range findings {
-		f.Source = ""
-		if _, want, cut := strings.Cut(f.Message, ", want "); cut && strings.HasPrefix(f.Message, "found ") {
-			f.Message, f.Hint = "found something else, want "+want, ""
-		}
-		out[i] = f
+		out[i] = RedactFinding(f)
 	}
 	return out.Err()
+}
+
+// RedactFinding is Redact of one finding.
+func RedactFinding(f report.Finding) report.Finding {
+	f.Source = ""
+	if _, want, cut := strings.Cut(f.Message, ", want "); cut && strings.HasPrefix(f.Message, "found ") {
+		f.Message, f.Hint = "found something else, want "+want, ""
+	}
+	return f
 }

@@ -3,6 +3,7 @@
 package client
 
 import (
+	"crypto/x509"
 	"fmt"
 	"maps"
 	"slices"
@@ -139,3 +140,6 @@ func (c *Context) equal(o *Context) bool {
 	b, errB := yaml.Dump(o)
 	return errA == nil && errB == nil && string(a) == string(b)
 }
+
+// Certificate is that of the client, parsed.
+func (c *Context) Certificate() (*x509.Certificate, error) { return pki.ParseCertificate(c.Crt) }

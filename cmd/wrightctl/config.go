@@ -1,0 +1,275 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bootwright/bootwright/internal/cli"
+	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/client"
+)
+
+// clientOptions say which client configuration is meant, and which of its contexts.
+type clientOptions struct{ file, context string }
+
+func newConfigCommand(a *app) *cobra.Command {
+	var opts clientOptions
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "make, show and change the configuration of a client, talosconfig",
+		Long: `config works on the client configuration in the file that --talosconfig names, or $TALOSCONFIG, or else on ~/.talos/config. Each of its
+contexts says how to reach a cluster and as whom; one of them is current.`,
+	}
+	cmd.PersistentFlags().StringVar(&opts.file, "talosconfig", "", "`FILE` with the client configuration")
+	cmd.PersistentFlags().StringVar(&opts.context, "context", "", "context to use instead of the current one")
+	if err := cmd.RegisterFlagCompletionFunc("context", opts.complete(a)); err != nil {
+		panic("wrightctl: " + err.Error()) // the flag was bound a line before
+	}
+	return cli.Parent(cmd,
+		newConfigNewCommand(a, &opts),
+		newConfigInfoCommand(a, &opts),
+		newConfigContextsCommand(a, &opts),
+		newConfigContextCommand(a, &opts),
+		newConfigAddressesCommand(a, &opts, "endpoint", "that the client connects to", func(c *client.Context) *[]string { return &c.Endpoints }),
+		newConfigAddressesCommand(a, &opts, "node", "that requests are for", func(c *client.Context) *[]string { return &c.Nodes }),
+		newConfigMergeCommand(a, &opts),
+	)
+}
+
+// path is the file's.
+func (o *clientOptions) path() (string, error) {
+	if path := cmp.Or(o.file, os.Getenv("TALOSCONFIG")); path != "" {
+		return path, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", report.WithHint(report.Errorf(report.Invalid, "no client configuration: %w", err), "give --talosconfig")
+	}
+	return filepath.Join(home, ".talos", "config"), nil
+}
+
+// load is the configuration and its path.
+func (o *clientOptions) load(a *app) (*client.Config, string, error) {
+	path, err := o.path()
+	if err != nil {
+		return nil, "", err
+	}
+	text, err := a.read(path)
+	if err != nil {
+		return nil, path, err
+	}
+	c, err := client.Load(path, text)
+	return c, path, err
+}
+
+// change loads the configuration, changes it and saves it.
+func (o *clientOptions) change(ctx context.Context, a *app, change func(*client.Config) error) error {
+	c, path, err := o.load(a)
+	if err != nil {
+		return err
+	}
+	if err := change(c); err != nil {
+		return err
+	}
+	text, err := c.Marshal()
+	if err != nil {
+		return err
+	}
+	return a.write(ctx, true, output{path, text, secret})
+}
+
+// complete offers the names of contexts in the shell.
+func (o *clientOptions) complete(a *app) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		c, _, err := o.load(a)
+		if err != nil || len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return c.Names(), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func newConfigContextsCommand(a *app, opts *clientOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:     "contexts",
+		Aliases: []string{"get-contexts"},
+		Short:   "list contexts",
+		Example: "  wrightctl config contexts --talosconfig site7/talosconfig",
+		Args:    cli.Arguments(0, 0, ""),
+		RunE: func(*cobra.Command, []string) error {
+			c, _, err := opts.load(a)
+			if err != nil {
+				return err
+			}
+			return printContexts(a, c)
+		},
+	}
+}
+
+func printContexts(a *app, c *client.Config) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(w, "CURRENT\tNAME\tENDPOINTS\tNODES")
+	for _, name := range c.Names() {
+		current := ""
+		if name == c.Context {
+			current = "*"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", current, name, strings.Join(c.Contexts[name].Endpoints, ","), strings.Join(c.Contexts[name].Nodes, ","))
+	}
+	return w.Flush()
+}
+
+func newConfigContextCommand(a *app, opts *clientOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:     "context NAME",
+		Aliases: []string{"use-context"},
+		Short:   "make a context the current one",
+		Example: "  wrightctl config context lab --talosconfig site7/talosconfig",
+		Args:    cli.Arguments(1, 1, "one NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return opts.change(cmd.Context(), a, func(c *client.Config) (err error) {
+				c.Context, _, err = c.Select(args[0])
+				return err
+			})
+		},
+		ValidArgsFunction: opts.complete(a),
+	}
+}
+
+// newConfigAddressesCommand sets one of the lists of addresses of a context.
+func newConfigAddressesCommand(a *app, opts *clientOptions, name, what string, list func(*client.Context) *[]string) *cobra.Command {
+	return &cobra.Command{
+		Use:     name + " ADDRESS...",
+		Aliases: []string{name + "s"},
+		Short:   "set the addresses " + what,
+		Example: "  wrightctl config " + name + " 10.0.0.2 10.0.0.3 --talosconfig site7/talosconfig",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return opts.change(cmd.Context(), a, func(c *client.Config) error {
+				_, context, err := c.Select(opts.context)
+				if err == nil {
+					*list(context) = args
+				}
+				return err
+			})
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+}
+
+func newConfigMergeCommand(a *app, opts *clientOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:   "merge FILE",
+		Short: "add the contexts of another client configuration",
+		Long: `merge adds the contexts in FILE and makes its current context current. A context whose name is taken gets another one, which is
+told.`,
+		Example: "  wrightctl config merge lab/talosconfig --talosconfig site7/talosconfig",
+		Args:    cli.Arguments(1, 1, "one FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runConfigMerge(cmd.Context(), a, opts, args[0])
+		},
+	}
+}
+
+func runConfigMerge(ctx context.Context, a *app, opts *clientOptions, file string) error {
+	text, err := a.read(file)
+	if err != nil {
+		return err
+	}
+	other, err := client.Load(file, text)
+	if err != nil {
+		return err
+	}
+	c, path, err := opts.load(a)
+	if errors.Is(err, fs.ErrNotExist) {
+		c, err = &client.Config{}, nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, r := range c.Merge(other) {
+		fmt.Fprintf(a.stderr, "context %q is now called %q\n", r.From, r.To)
+	}
+	if text, err = c.Marshal(); err != nil {
+		return err
+	}
+	return a.write(ctx, true, output{path, text, secret})
+}
+
+func newConfigInfoCommand(a *app, opts *clientOptions) *cobra.Command {
+	asJSON := false
+	cmd := &cobra.Command{
+		Use:     "info",
+		Short:   "show the current context: whom it is for, and for how long",
+		Example: "  wrightctl config info --talosconfig site7/talosconfig",
+		Args:    cli.Arguments(0, 0, ""),
+		RunE: func(*cobra.Command, []string) error {
+			info, err := opts.info(a)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return cli.PrintJSON(a.stdout, info)
+			}
+			return info.print(a)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// contextInfo is what can be said of a context without its secrets.
+type contextInfo struct {
+	Context   string     `json:"context"`
+	Nodes     []string   `json:"nodes"`
+	Endpoints []string   `json:"endpoints"`
+	Roles     []string   `json:"roles"`
+	Expires   *time.Time `json:"expires,omitempty"`
+}
+
+func (o *clientOptions) info(a *app) (contextInfo, error) {
+	c, path, err := o.load(a)
+	if err != nil {
+		return contextInfo{}, err
+	}
+	name, context, err := c.Select(o.context)
+	if err != nil {
+		return contextInfo{}, report.Errorf(report.KindOf(err), "%s: %w", path, err)
+	}
+	info := contextInfo{Context: name, Nodes: slices.Concat([]string{}, context.Nodes), Endpoints: slices.Concat([]string{}, context.Endpoints), Roles: []string{}}
+	if len(context.Crt) == 0 {
+		return info, nil
+	}
+	crt, err := context.Certificate()
+	if err != nil {
+		return info, report.Errorf(report.Invalid, "%s: context %s: %w", path, name, err)
+	}
+	info.Roles = append(info.Roles, crt.Subject.Organization...)
+	info.Expires = &crt.NotAfter
+	return info, nil
+}
+
+func (i contextInfo) print(a *app) error {
+	list := func(words []string) string { return cmp.Or(strings.Join(words, ", "), "not defined") }
+	out := fmt.Sprintf("Current context:     %s\nNodes:               %s\nEndpoints:           %s\n", i.Context, list(i.Nodes), list(i.Endpoints))
+	if i.Expires != nil {
+		when := "expired"
+		if left := i.Expires.Sub(a.now); left > 0 {
+			when = fmt.Sprintf("in %d days", int(left.Hours()/24))
+		}
+		out += fmt.Sprintf("Roles:               %s\nCertificate expires: %s (%s)\n", list(i.Roles), i.Expires.UTC().Format(time.DateOnly), when)
+	}
+	_, err := fmt.Fprint(a.stdout, out)
+	return err
+}
