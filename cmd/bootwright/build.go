@@ -53,7 +53,13 @@ it is complete.`,
 	return cmd
 }
 
-// written is one file of a build, for people and programs.
+// buildResult is what a build did, for programs.
+type buildResult struct {
+	Plan  blob.Digest `json:"plan"`
+	Files []written   `json:"files"`
+}
+
+// written is one file of a build.
 type written struct {
 	Path      string      `json:"path"`
 	Size      int64       `json:"size"` // bytes
@@ -86,7 +92,7 @@ func runBuild(ctx context.Context, a *app, opts buildOptions) error {
 		return err
 	}
 	if opts.json {
-		return printJSON(a.stdout, map[string]any{"plan": plan.Digest(), "files": files})
+		return printJSON(a.stdout, buildResult{plan.Digest(), files})
 	}
 	var text strings.Builder
 	for _, f := range files {

@@ -20,8 +20,8 @@ func newDiffCommand(a *app) *cobra.Command {
 		Use:     "diff A B",
 		GroupID: groupLook,
 		Short:   "show what differs between two assets, down to the file or section",
-		Long: `diff compares two assets by what they hold and prints each difference where it is: a changed kernel argument is one line,
-not a changed ISO. Without a difference the two files are equal byte for byte.`,
+		Long: `diff compares two assets by what they hold and prints each difference where it is: a changed kernel argument is a changed
+line of the UKI and of GRUB's menu, not a changed ISO. Without a difference the two files are equal byte for byte.`,
 		Example:     "  bootwright diff old.iso new.iso\n  bootwright diff old.iso new.iso --json",
 		Annotations: map[string]string{parseOnly: "needs two ISOs"},
 		Args:        arguments(2, 2, "two files"),

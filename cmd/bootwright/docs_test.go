@@ -5,37 +5,77 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
 
-// TestDocs runs the manuals: in a block fenced as console, a line that begins with "$ " is a command, and the lines up to
-// the next one are what it prints; a line "..." stands for any lines. The folder is that of the help texts' examples.
+// TestDocs runs the README and the manuals. In a block fenced as console, a line that begins with "$ " is a command, and the
+// lines up to the next one are what it prints; "..." stands for any lines, or for any text within one. The commands of a
+// page run in order in a folder of its own, which begins with the help texts' examples. If BOOTWRIGHT_TEST_BASE names a base, it
+// has also what `make iso` leaves in _out; what needs that is compared with all numbers and digests taken as equal.
+//
+// Commands of make are what CI consists of, and only looked up. Machines are booted with BOOTWRIGHT_VM=1. Commands within the
+// text or in indented blocks are parsed and not run. The page of wrightctl is for its own tests.
 func TestDocs(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"cli.md", "profiles.md"} {
-		text, err := os.ReadFile(filepath.Join("../../docs", name))
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(pages, "../../README.md") {
+		if filepath.Base(page) == "wrightctl.md" {
+			continue
+		}
+		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range sessions(string(text)) {
-			t.Run(fmt.Sprintf("%s:%d", name, s.line), func(t *testing.T) {
-				t.Parallel()
-				cmd := exec.CommandContext(t.Context(), "sh", "-c", s.command)
-				cmd.Dir = t.TempDir()
-				if err := os.CopyFS(cmd.Dir, os.DirFS("testdata/examples")); err != nil {
-					t.Fatal(err)
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			t.Parallel()
+			for _, command := range mentioned(string(text)) {
+				if err := (example{line: command}).parse(); err != nil {
+					t.Errorf("%s: %v", command, err)
 				}
-				out, err := cmd.CombinedOutput()
-				if cmd.ProcessState == nil {
-					t.Fatal(err)
+			}
+			if all := sessions(string(text)); len(all) > 0 {
+				dir := docsFolder(t)
+				for _, s := range all {
+					t.Run(fmt.Sprint("line ", s.line), func(t *testing.T) { s.run(t, dir) })
 				}
-				if !printed(strings.Split(strings.TrimSuffix(string(out), "\n"), "\n"), s.want) {
-					t.Errorf("%s\nprints\n%s\nnot\n%s", s.command, out, strings.Join(s.want, "\n"))
-				}
-			})
+			}
+		})
+	}
+}
+
+// docsFolder is where the commands of a page run.
+func docsFolder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("testdata/examples")); err != nil {
+		t.Fatal(err)
+	}
+	base := os.Getenv("BOOTWRIGHT_TEST_BASE")
+	if base == "" {
+		return dir
+	}
+	program, err := exec.LookPath("bootwright")
+	if err == nil {
+		err = os.Mkdir(filepath.Join(dir, "_out"), 0o777)
+	}
+	for name, target := range map[string]string{"bootwright": program, "base-amd64": base} {
+		if err == nil {
+			err = os.Symlink(target, filepath.Join(dir, "_out", name))
 		}
 	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "bootwright", "build", "iso", "--base", "oci:"+base, "-o", filepath.Join(dir, "_out"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return dir
 }
 
 // documented is a command and what the manual says that it prints.
@@ -62,18 +102,95 @@ func sessions(text string) []documented {
 	return out
 }
 
+// mentioned are the commands with flags that a page has outside its console blocks.
+func mentioned(text string) []string {
+	var out []string
+	for _, m := range regexp.MustCompile("(?m)(?:^    |`)(?:_out/)?(bootwright [^`\n]*? -[^`\n]*?)(?:  |`|$)").FindAllStringSubmatch(text, -1) {
+		if !strings.HasSuffix(m[1], " --help") {
+			out = append(out, m[1])
+		}
+	}
+	return out
+}
+
+func (d documented) run(t *testing.T, dir string) {
+	built := strings.Contains(d.command, "_out/")
+	switch {
+	case strings.HasPrefix(d.command, "make "):
+		d.lookUp(t)
+		return
+	case strings.Contains(d.command, " base build "): // `make iso` does
+		if err := (example{line: d.command}).parse(); err != nil {
+			t.Error(err)
+		}
+		return
+	case built && os.Getenv("BOOTWRIGHT_TEST_BASE") == "":
+		t.Skip("SKIPPED, NOT PASSED: BOOTWRIGHT_TEST_BASE names no base; `make test` does")
+	case strings.Contains(d.command, "bootwright boot ") && os.Getenv("BOOTWRIGHT_VM") != "1":
+		t.Skip("SKIPPED, NOT PASSED: BOOTWRIGHT_VM is not 1; `make test` boots machines")
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", d.command)
+	cmd.Dir = dir
+	text, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	if built && len(d.want) == 0 { // what it prints is not shown
+		if code := cmd.ProcessState.ExitCode(); code != 0 && code != 6 { // 6 is an answer
+			t.Errorf("%s: %v\n%s", d.command, err, text)
+		}
+		return
+	}
+	got, want := strings.TrimSuffix(string(text), "\n"), strings.Join(d.want, "\n")
+	if built {
+		got, want = unnumbered(strings.ReplaceAll(got, "\r", "")), unnumbered(want)
+	}
+	if !printed(strings.Split(got, "\n"), strings.Split(want, "\n")) {
+		t.Errorf("%s\nprints\n%s\nnot\n%s", d.command, text, strings.Join(d.want, "\n"))
+	}
+}
+
+// lookUp checks that the Makefile has the targets of the command.
+func (d documented) lookUp(t *testing.T) {
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range strings.Fields(d.command)[1:] {
+		if !strings.Contains(target, "=") && !strings.Contains(string(makefile), "\n"+target+": ") {
+			t.Errorf("%s: the Makefile has no target %s", d.command, target)
+		}
+	}
+}
+
+// unnumbered is text with every digest, identifier, version, size and other number replaced by a #. The test base's kernel
+// is Debian's for clouds, which its version tells.
+func unnumbered(text string) string {
+	text = regexp.MustCompile(`\b[0-9a-f]{12,}\b|\b[0-9A-Fa-f]{4,8}(-[0-9A-Fa-f]{4,12})+\b`).ReplaceAllString(text, "#")
+	return regexp.MustCompile(`\b[0-9]+([.-][0-9]+)*(-cloud)?( [KMG]?i?B\b)?`).ReplaceAllString(text, "#")
+}
+
 // printed reports whether got is want, where "..." stands for any lines.
 func printed(got, want []string) bool {
-	if len(want) == 0 {
-		return len(got) == 1 && got[0] == ""
-	}
-	if want[0] == "..." {
+	switch {
+	case len(want) == 0:
+		return len(got) == 0
+	case want[0] == "...":
 		for skip := range len(got) + 1 {
-			if len(want) == 1 || printed(got[skip:], want[1:]) {
+			if printed(got[skip:], want[1:]) {
 				return true
 			}
 		}
 		return false
 	}
-	return len(got) > 0 && got[0] == want[0] && (len(want) == 1 && len(got) == 1 || printed(got[1:], want[1:]))
+	return len(got) > 0 && matches(got[0], want[0]) && printed(got[1:], want[1:])
+}
+
+// matches reports whether a line is what is wanted, where "..." stands for any text.
+func matches(line, want string) bool {
+	parts := strings.Split(want, "...")
+	for i, p := range parts {
+		parts[i] = regexp.QuoteMeta(p)
+	}
+	return regexp.MustCompile("^" + strings.Join(parts, ".*") + "$").MatchString(line)
 }

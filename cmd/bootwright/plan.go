@@ -18,7 +18,9 @@ func newPlanCommand(a *app) *cobra.Command {
 		Use:     "plan [PROFILE | -]",
 		GroupID: groupMake,
 		Short:   "print what build would make: every input by digest, sizes and extent maps",
-		Long: `plan prints the plan of a build, and of each output file the size and what lies where in it, without writing the file.
+		Long: `plan prints the plan of a build: every input by digest, what of it was at hand, and of each output file the size and what
+lies where in it, without writing the file. What it has to download or compress for that stays in the cache.
+
 Saved, it builds the same bytes again with "bootwright build -f PLAN".`,
 		Example: `  bootwright plan iso --base oci:_out/base > iso.plan
   bootwright plan iso --base oci:_out/base --json | jq .result.files[].size`,
@@ -56,7 +58,7 @@ func runPlan(ctx context.Context, a *app, opts planOptions) error {
 	if opts.json {
 		return printJSON(a.stdout, preview)
 	}
-	out, err := yaml.Marshal(preview)
+	out, err := yaml.Dump(preview, yaml.WithLineWidth(-1)) // a command line is one line
 	if err != nil {
 		return err
 	}
