@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"errors"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 
@@ -35,8 +36,9 @@ func Load(name string, data []byte) (*Config, error) {
 // Check loads a configuration and validates it, and gives every finding of both. The Config is nil if it cannot be loaded.
 func Check(name string, data []byte, o check.Options) (*Config, report.Findings) {
 	c, findings := load(name, data)
+	known := findings
 	for _, f := range c.Validate(o) {
-		if !below(f, findings) {
+		if !below(f, known) {
 			findings = append(findings, f)
 		}
 	}
@@ -47,10 +49,10 @@ func Check(name string, data []byte, o check.Options) (*Config, report.Findings)
 	return c, findings
 }
 
-// below reports whether f is about a line that something worse is known of.
+// below reports whether f is about something that could not be decoded.
 func below(f report.Finding, known report.Findings) bool {
 	for _, k := range known {
-		if k.Line == f.Line && k.Line > 0 && k.Severity == report.Fault {
+		if k.Line == f.Line && k.Line > 0 && strings.HasPrefix(f.Path, k.Path) {
 			return true
 		}
 	}

@@ -84,12 +84,21 @@ func (p Place) Has() bool { return p.doc.Has(p.path) }
 
 // Fault says what is wrong at p and what to do, which may be "".
 func (p Place) Fault(hint, format string, args ...any) {
-	*p.findings = append(*p.findings, p.doc.Finding(p.path, fmt.Sprintf(format, args...), hint))
+	*p.findings = append(*p.findings, p.finding(fmt.Sprintf(format, args...), hint))
+}
+
+// finding is a fault at p, or where the document begins if nothing of it is there.
+func (p Place) finding(message, hint string) report.Finding {
+	f := p.doc.Finding(p.path, message, hint)
+	if f.Line == 0 {
+		f.Line, f.Column = p.doc.Node().Line, p.doc.Node().Column
+	}
+	return f
 }
 
 // Warn says what is doubtful at p; it is a fault where the validation is strict.
 func (p Place) Warn(hint, format string, args ...any) {
-	f := p.doc.Finding(p.path, fmt.Sprintf(format, args...), hint)
+	f := p.finding(fmt.Sprintf(format, args...), hint)
 	if !p.options.Strict {
 		f.Severity = report.Warning
 	}

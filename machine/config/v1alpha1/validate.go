@@ -35,6 +35,10 @@ func (c *Config) controlPlane() bool {
 func (c *Config) roles(machine, cluster check.Place) {
 	m := c.Machine
 	switch m.Type {
+	case "":
+		if !machine.Has() { // else its tag says it
+			machine.Field("type").Fault("", "the field is required")
+		}
 	case "init":
 		machine.Field("type").Warn("use controlplane", "the type init is out of use")
 	case "join":
