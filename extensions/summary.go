@@ -41,9 +41,10 @@ type Service struct {
 	Restart    string `json:"restart,omitempty"`
 }
 
-// Summarize reads what the extension t brings. The first thing it cannot read is an error; Validate says all.
-func Summarize(t *tree.Tree) (*Summary, error) {
-	m, err := ReadManifest("", t)
+// Summarize reads what the extension t brings. The first thing it cannot read is an error, which calls the extension
+// name; Validate says all.
+func Summarize(name string, t *tree.Tree) (*Summary, error) {
+	m, err := ReadManifest(name, t)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func Summarize(t *tree.Tree) (*Summary, error) {
 		s.Files++
 		s.Bytes += n.Size()
 		if err := s.add(n); err != nil {
-			return nil, fmt.Errorf("%s: %w", path.Join(RootFolder, n.Path), err)
+			return nil, fmt.Errorf("%s: %w", inside(name, path.Join(RootFolder, n.Path)), err)
 		}
 	}
 	return s, nil

@@ -14,6 +14,7 @@ import (
 	"github.com/bootwright/bootwright/formats/kmod"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/internal/report/reporttest"
 )
 
 const (
@@ -284,6 +285,36 @@ func TestManyFindings(t *testing.T) {
 	}
 }
 
+func TestSummarize(t *testing.T) {
+	t.Parallel()
+	s, err := extensions.Summarize("ext", exttest.Sound())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := s.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	const want = `name      hello
+version   1.2.3
+author    somebody
+for       >= v1.9.0
+about     Says hello.
+holds     9 files, 1986 bytes
+module    a, kernel 6.1.0-1-test, not signed
+module    b, kernel 6.1.0-1-test, not signed
+firmware  dev.bin
+service   hello runs /hello
+`
+	if text.String() != want {
+		t.Errorf("%s\nwant\n%s", text.String(), want)
+	}
+	ext := exttest.Sound()
+	ext.File(modules+"a.ko", 0o644, nil)
+	_, err = extensions.Summarize("ext", ext)
+	reporttest.Want(t, err, report.Invalid, "ext/"+modules+"a.ko")
+}
+
 func FuzzValidate(f *testing.F) {
 	f.Add("rootfs/usr/local/bin/x", []byte(exttest.Program(elf.EM_X86_64, "/lib64/ld.so", "libc.so.6")), uint32(0o100755), "")
 	f.Add(modules+"a.ko", []byte(exttest.Module(exttest.Release, elf.EM_X86_64, "depends=x")), uint32(0o100644), "")
@@ -298,6 +329,6 @@ func FuzzValidate(f *testing.F) {
 		}
 		extensions.Validate(ext, known, extensions.Options{})
 		extensions.Validate(ext, extensions.Facts{Earlier: []*tree.Tree{exttest.Sound()}}, extensions.Options{})
-		extensions.Summarize(ext)
+		extensions.Summarize("x", ext)
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"debug/elf"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -435,18 +434,4 @@ func TestJudges(t *testing.T) {
 			t.Errorf("%s holds\n%s\nnot\n%s", ref, got, want)
 		}
 	}
-}
-
-func FuzzLayer(f *testing.F) {
-	p := archive(f, entry{name: "manifest.yaml", content: exttest.Manifest}, entry{name: "rootfs/usr/.wh.x"}, entry{name: "rootfs/p", content: string(exttest.Program(elf.EM_X86_64, ""))})
-	f.Add(p)
-	f.Add(gzipped(f, p))
-	l := loader(f)
-	l.MaxBytes = 1 << 20
-	f.Fuzz(func(t *testing.T, p []byte) {
-		ext, err := l.Load(t.Context(), parse(t, image(t, layer{p, p, ""})), "amd64")
-		if err == nil {
-			extensions.Validate(ext.Tree, extensions.Facts{}, extensions.Options{})
-		}
-	})
 }

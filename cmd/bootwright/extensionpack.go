@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bootwright/bootwright/builder/base"
+	"github.com/bootwright/bootwright/builder/extension"
+	"github.com/bootwright/bootwright/builder/reference"
+	"github.com/bootwright/bootwright/extensions"
+	"github.com/bootwright/bootwright/formats/tree"
+	"github.com/bootwright/bootwright/internal/report"
+)
+
+type extensionPackOptions struct {
+	requestOptions
+	dir    string
+	arch   string
+	output string
+}
+
+func newExtensionPackCommand(a *app) *cobra.Command {
+	var opts extensionPackOptions
+	cmd := &cobra.Command{
+		Use:   "pack DIR -o oci:DIR[:TAG]|tar:FILE[:TAG]",
+		Short: "make an image of an extension's folder",
+		Long: `pack checks the extension in a folder and makes a container image of it, which prints its digest. The same folder gives the same
+image: owners and times are left out, permissions stay as they are. In an OCI layout the images of other tags and architectures
+stay.`,
+		Example: `  bootwright extension pack hello -o oci:images:hello
+  bootwright extension pack hello -o tar:hello.tar --arch arm64`,
+		Args: arguments(1, 1, "one DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.dir = strings.TrimPrefix(args[0], string(reference.Folder)+":")
+			return runExtensionPack(cmd.Context(), a, opts)
+		},
+	}
+	opts.bindCache(cmd)
+	cmd.Flags().Var(newChoice(&opts.arch, base.Arches()...), "arch", "architecture of its programs and modules")
+	cmd.Flags().StringVarP(&opts.output, "output", "o", "", "where to put it: oci:DIR[:TAG] or tar:FILE[:TAG]")
+	return cmd
+}
+
+func runExtensionPack(ctx context.Context, a *app, opts extensionPackOptions) error {
+	out, err := reference.Parse(opts.output)
+	if err != nil || out.Scheme != reference.Layout && out.Scheme != reference.Archive || out.Digest != "" {
+		return report.WithHint(report.Errorf(report.Invalid, "an extension cannot be written to %q", opts.output), "write -o oci:DIR[:TAG] or -o tar:FILE[:TAG]")
+	}
+	t, err := tree.FromDir(opts.dir)
+	if err != nil {
+		return err
+	}
+	found := extensions.Validate(t, extensions.Facts{Arch: opts.arch}, extensions.Options{Name: opts.dir})
+	faults := slices.DeleteFunc(found, func(f report.Finding) bool { return f.Severity == report.Warning })
+	if err := faults.Err(); err != nil {
+		return err
+	}
+	s, err := openSession(a, opts.requestOptions)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	step := s.progress.Step("pack "+opts.dir, 0)
+	im, err := extension.Pack(ctx, s.store, t, opts.arch)
+	if err == nil {
+		out.Digest, err = extension.Write(ctx, out, im)
+	}
+	step.Done(err)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(a.stdout, out)
+	return err
+}
