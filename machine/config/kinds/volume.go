@@ -1,8 +1,11 @@
 package kinds
 
 import (
+	"errors"
 	"reflect"
 
+	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/config/cel"
 	"github.com/bootwright/bootwright/machine/config/check"
 	"github.com/bootwright/bootwright/machine/config/value"
 )
@@ -33,6 +36,22 @@ func (v *VolumeConfig) Validate(at check.Place) {
 	p := v.Provisioning
 	if p.MaxSize != 0 && p.MinSize > p.MaxSize {
 		at.Field("provisioning.minSize").Fault("", "min size is greater than max size")
+	}
+	validateSelector(at.Field("provisioning.diskSelector.match"), p.DiskSelector.Match)
+}
+
+// validateSelector compiles a disk selector.
+func validateSelector(at check.Place, match string) {
+	if match == "" {
+		return
+	}
+	program, err := cel.Compile(match, cel.Disk())
+	if e, ok := errors.AsType[*cel.Error](err); ok {
+		at.Fault(report.HintOf(err), "disk selector is invalid: at character %d: %s", e.Offset+1, e.Message)
+		return
+	}
+	if program.Type() != cel.Bool {
+		at.Fault("", "disk selector is invalid: it is of type %s, not bool", program.Type())
 	}
 }
 
