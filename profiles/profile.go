@@ -36,7 +36,26 @@ type Profile struct {
 type Customization struct {
 	ExtraKernelArgs []string `json:"extraKernelArgs,omitempty" yaml:"extraKernelArgs,omitempty"` // see Profile.Cmdline
 	MetaContents    []Meta   `json:"metaContents,omitempty" yaml:"metaContents,omitempty"`
+
+	MachineConfig MachineConfig `json:"machineConfig,omitzero" yaml:"machineConfig,omitempty"`
 }
+
+// MachineConfig is the configurations that machines find in the asset; docs/baking.md is the manual. The text of one comes
+// from Path or Inline.
+type MachineConfig struct {
+	Path    string   `json:"path,omitempty" yaml:"path,omitempty"`
+	Inline  string   `json:"inline,omitempty" yaml:"inline,omitempty"`
+	Dir     string   `json:"dir,omitempty" yaml:"dir,omitempty"`         // of MATCH.yaml, for one machine each
+	Patches []string `json:"patches,omitempty" yaml:"patches,omitempty"` // of every configuration: a patch, or @ and a file
+	Embed   string   `json:"embed,omitempty" yaml:"embed,omitempty"`     // EmbedInitramfs, or beside what is measured
+	Room    int64    `json:"room,omitempty" yaml:"room,omitempty"`       // bytes to reserve, for configurations that come later
+}
+
+// EmbedInitramfs puts configurations into the initramfs, and so into what is measured and signed.
+const EmbedInitramfs = "initramfs"
+
+// Given reports whether there is a configuration.
+func (c *MachineConfig) Given() bool { return c.Path != "" || c.Inline != "" || c.Dir != "" }
 
 // Meta is an entry of the META partition, which a machine finds on its first boot.
 type Meta struct {

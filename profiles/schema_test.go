@@ -53,6 +53,8 @@ func TestSchemaAgrees(t *testing.T) {
 		"epoch: 2026-01-31T12:00:00Z", "epoch: \"2026-01-31T00:00:00+01:00\"", "epoch: \"1700000000\"", "epoch: 315532800",
 		"customization: {extraKernelArgs: [a, -b, c=d, -e=f, 'g=h i', 'j=\"k l\"', m=, 'n=\"\"', o==p, a-b=-c]}",
 		"customization: {metaContents: [{key: 0xff, value: a}, {key: 1}]}", "output: {isoOptions: {label: A_1}}",
+		"customization: {machineConfig: {path: a, patches: ['@b'], dir: c, embed: initramfs, room: 65537}}",
+		"customization: {machineConfig: {inline: \"version: v1alpha1\\n\", embed: ~, room: 0}}",
 		"output: {pxeOptions: {baseURL: 'http://${next-server}/x'}}", "base: oci:/srv/My Bases/über", "version: v1.2.3-rc.1+x~y",
 	} {
 		agree(text, true)
@@ -69,6 +71,9 @@ func TestSchemaAgrees(t *testing.T) {
 		"customization: {metaContents: [{key: a, value: a}]}", "customization: {metaContents: [{value: a}]}",
 		"customization: {metaContents: [{key: 1, value: a;b}]}", "customization: {metaContents: [{key: 1, value: 5}]}",
 		"customization: {metaContents: [{key: 1, vlaue: a}]}", "input: {kernel: vmlinuz}", "input: {kernel: {path: [a]}}",
+		"customization: {machineConfig: a.yaml}", "customization: {machineConfig: {inline: {version: v1alpha1}}}",
+		"customization: {machineConfig: {embed: iso}}", "customization: {machineConfig: {room: -1}}",
+		"customization: {machineConfig: {room: 33554433}}", "customization: {machineConfig: {patches: a}}",
 		"input: {initramfs: {path: a}}", "output: iso", "output: {kind: image}", "output: {kind: iso, outFormat: xz}",
 		"output: {isoOptions: {label: a b}}", "output: {isoOptions: {label: " + strings.Repeat("A", 33) + "}}",
 		"output: {isoOptions: []}", "output: {pxeOptions: {baseURL: /x}}", "output: {pxeOptions: {baseURL: 'http://a b'}}",

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/configarea"
 )
 
 // Arches are the architectures that assets are made for.
@@ -16,6 +17,9 @@ func Arches() []string { return []string{"amd64", "arm64"} }
 // kind is what an output kind has use for. How it is made is the builder's business.
 type kind struct {
 	cmdline bool     // it holds a kernel command line
+	embeds  bool     // it holds an initramfs
+	config  bool     // it has a place for machine configurations beside that
+	room    bool     // which is reserved
 	inputs  []string // fields of input
 	options string   // field of output
 }
@@ -23,11 +27,11 @@ type kind struct {
 func kinds() map[string]kind {
 	return map[string]kind{
 		"cmdline":   {cmdline: true},
-		"initramfs": {},
-		"iso":       {cmdline: true, inputs: []string{"kernel", "sdStub", "sdBoot"}, options: "isoOptions"},
+		"initramfs": {embeds: true},
+		"iso":       {cmdline: true, embeds: true, config: true, room: true, inputs: []string{"kernel", "sdStub", "sdBoot"}, options: "isoOptions"},
 		"kernel":    {inputs: []string{"kernel"}},
-		"pxe":       {cmdline: true, inputs: []string{"kernel"}, options: "pxeOptions"},
-		"uki":       {cmdline: true, inputs: []string{"kernel", "sdStub"}},
+		"pxe":       {cmdline: true, embeds: true, config: true, inputs: []string{"kernel"}, options: "pxeOptions"},
+		"uki":       {cmdline: true, embeds: true, inputs: []string{"kernel", "sdStub"}},
 	}
 }
 
@@ -52,6 +56,10 @@ func (p *Profile) valueFaults() []fault {
 	word("platform", p.Platform, "platform", Platforms())
 	word("output.kind", p.Output.Kind, "output kind", Kinds())
 	word("output.outFormat", p.Output.OutFormat, "output format", []string{"raw"})
+	word("customization.machineConfig.embed", p.Customization.MachineConfig.Embed, "place", []string{EmbedInitramfs})
+	if room := p.Customization.MachineConfig.Room; room < 0 || room > configarea.MaxSize {
+		out = append(out, fault{"customization.machineConfig.room", fmt.Sprintf("%d bytes cannot be reserved", room), fmt.Sprintf("0 to %d", configarea.MaxSize)})
+	}
 	text("version", p.Version, `^[A-Za-z0-9][A-Za-z0-9._+~-]{0,63}$`, "a version of up to 64 letters, digits and . _ + ~ -")
 	text("base", p.Base, `^[^\x00-\x1f\x7f]+$`, "a reference")
 	text("output.isoOptions.label", p.Output.ISOOptions.Label, `^[A-Z0-9_]{1,32}$`, "a volume name of up to 32 of A-Z, 0-9 and _")
@@ -97,6 +105,14 @@ func (p *Profile) wholeFaults() []fault {
 	const unsupported, unused = "customization of %s is not supported for %s output", "not used for %s output"
 	refuse(!k.cmdline && len(p.Customization.ExtraKernelArgs) > 0, "customization.extraKernelArgs", unsupported, "kernel args", name)
 	refuse(!k.cmdline && len(p.Customization.MetaContents) > 0, "customization.metaContents", unsupported, "META", name)
+	const machineConfig = "customization.machineConfig"
+	c := p.Customization.MachineConfig
+	refuse(!k.embeds && c.Given(), machineConfig, unsupported, "machine configuration", name)
+	refuse(k.embeds && !k.config && c.Given() && c.Embed == "", machineConfig, "%s output has no place for it but the initramfs; set embed: initramfs", name)
+	refuse(c.Path != "" && c.Inline != "", machineConfig, "path and inline are both given")
+	refuse(!c.Given() && len(c.Patches) > 0, machineConfig+".patches", "there is no configuration to patch")
+	refuse(!c.Given() && c.Embed != "", machineConfig+".embed", "there is no configuration to embed")
+	refuse(!k.room && c.Room != 0, machineConfig+".room", unused, name)
 	input := func(field string, f File) {
 		refuse(f != (File{}) && !slices.Contains(k.inputs, field), "input."+field, unused, name)
 	}
