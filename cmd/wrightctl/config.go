@@ -18,6 +18,7 @@ import (
 	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/client"
+	"github.com/bootwright/bootwright/machine/config"
 )
 
 // clientOptions say which client configuration is meant, and which of its contexts.
@@ -44,7 +45,23 @@ contexts says how to reach a cluster and as whom; one of them is current.`,
 		newConfigAddressesCommand(a, &opts, "endpoint", "that the client connects to", func(c *client.Context) *[]string { return &c.Endpoints }),
 		newConfigAddressesCommand(a, &opts, "node", "that requests are for", func(c *client.Context) *[]string { return &c.Nodes }),
 		newConfigMergeCommand(a, &opts),
+		newConfigSchemaCommand(a),
 	)
+}
+
+// newConfigSchemaCommand is about machines' configurations, and is here because people look for it here.
+func newConfigSchemaCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "print the JSON Schema of machine configurations",
+		Long: `schema prints the JSON Schema (draft 2020-12) of a document of a machine's configuration, with which editors check and complete
+while one writes.`,
+		Example: "  wrightctl config schema > machine.schema.json",
+		Args:    cli.Arguments(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.write(cmd.Context(), false, output{path: "-", data: config.Schema()})
+		},
+	}
 }
 
 // path is the file's.
@@ -60,12 +77,12 @@ func (o *clientOptions) path() (string, error) {
 }
 
 // load is the configuration and its path.
-func (o *clientOptions) load(a *app) (*client.Config, string, error) {
+func (o *clientOptions) load(ctx context.Context, a *app) (*client.Config, string, error) {
 	path, err := o.path()
 	if err != nil {
 		return nil, "", err
 	}
-	text, err := a.read(path)
+	text, err := a.read(ctx, path)
 	if err != nil {
 		return nil, path, err
 	}
@@ -75,7 +92,7 @@ func (o *clientOptions) load(a *app) (*client.Config, string, error) {
 
 // change loads the configuration, changes it and saves it.
 func (o *clientOptions) change(ctx context.Context, a *app, change func(*client.Config) error) error {
-	c, path, err := o.load(a)
+	c, path, err := o.load(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -91,8 +108,8 @@ func (o *clientOptions) change(ctx context.Context, a *app, change func(*client.
 
 // complete offers the names of contexts in the shell.
 func (o *clientOptions) complete(a *app) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		c, _, err := o.load(a)
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		c, _, err := o.load(cmd.Context(), a)
 		if err != nil || len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -107,8 +124,8 @@ func newConfigContextsCommand(a *app, opts *clientOptions) *cobra.Command {
 		Short:   "list contexts",
 		Example: "  wrightctl config contexts --talosconfig site7/talosconfig",
 		Args:    cli.Arguments(0, 0, ""),
-		RunE: func(*cobra.Command, []string) error {
-			c, _, err := opts.load(a)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, _, err := opts.load(cmd.Context(), a)
 			if err != nil {
 				return err
 			}
@@ -183,7 +200,7 @@ told.`,
 }
 
 func runConfigMerge(ctx context.Context, a *app, opts *clientOptions, file string) error {
-	text, err := a.read(file)
+	text, err := a.read(ctx, file)
 	if err != nil {
 		return err
 	}
@@ -191,7 +208,7 @@ func runConfigMerge(ctx context.Context, a *app, opts *clientOptions, file strin
 	if err != nil {
 		return err
 	}
-	c, path, err := opts.load(a)
+	c, path, err := opts.load(ctx, a)
 	if errors.Is(err, fs.ErrNotExist) {
 		c, err = &client.Config{}, nil
 	}
@@ -214,8 +231,8 @@ func newConfigInfoCommand(a *app, opts *clientOptions) *cobra.Command {
 		Short:   "show the current context: whom it is for, and for how long",
 		Example: "  wrightctl config info --talosconfig site7/talosconfig",
 		Args:    cli.Arguments(0, 0, ""),
-		RunE: func(*cobra.Command, []string) error {
-			info, err := opts.info(a)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			info, err := opts.info(cmd.Context(), a)
 			if err != nil {
 				return err
 			}
@@ -238,8 +255,8 @@ type contextInfo struct {
 	Expires   *time.Time `json:"expires,omitempty"`
 }
 
-func (o *clientOptions) info(a *app) (contextInfo, error) {
-	c, path, err := o.load(a)
+func (o *clientOptions) info(ctx context.Context, a *app) (contextInfo, error) {
+	c, path, err := o.load(ctx, a)
 	if err != nil {
 		return contextInfo{}, err
 	}

@@ -57,11 +57,11 @@ func runConfigNew(ctx context.Context, a *app, opts configNewOptions) error {
 	if opts.ttl <= 0 {
 		return report.Errorf(report.Invalid, "--crt-ttl %s is not in the future", opts.ttl)
 	}
-	name, err := opts.inherit(a)
+	name, err := opts.inherit(ctx, a)
 	if err != nil {
 		return err
 	}
-	b, err := a.readSecrets(opts.secrets)
+	b, err := a.readSecrets(ctx, opts.secrets)
 	if err != nil {
 		return err
 	}
@@ -77,8 +77,8 @@ func runConfigNew(ctx context.Context, a *app, opts configNewOptions) error {
 }
 
 // inherit takes the name of the context and, where none are given, its endpoints from the configuration that is there.
-func (o *configNewOptions) inherit(a *app) (string, error) {
-	c, _, err := o.load(a)
+func (o *configNewOptions) inherit(ctx context.Context, a *app) (string, error) {
+	c, _, err := o.load(ctx, a)
 	if errors.Is(err, fs.ErrNotExist) {
 		c, err = &client.Config{}, nil
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
@@ -61,7 +62,7 @@ func (a *app) write(ctx context.Context, force bool, outs ...output) error {
 const maxInput = 32 << 20
 
 // read is the file at path; - is standard input.
-func (a *app) read(path string) ([]byte, error) {
+func (a *app) read(ctx context.Context, path string) ([]byte, error) {
 	in := a.stdin
 	if path != "-" {
 		f, err := os.Open(path)
@@ -71,7 +72,7 @@ func (a *app) read(path string) ([]byte, error) {
 		defer f.Close()
 		in = f
 	}
-	data, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	data, err := cli.ReadAll(ctx, io.LimitReader(in, maxInput+1))
 	if err == nil && len(data) > maxInput {
 		return nil, report.Errorf(report.Invalid, "%s: more than %d bytes", path, maxInput)
 	}

@@ -80,7 +80,7 @@ in these files only. Patches are applied in order, those of one type of machine 
 }
 
 func runGenConfig(ctx context.Context, a *app, opts genConfigOptions) error {
-	if err := opts.complete(a); err != nil {
+	if err := opts.complete(ctx, a); err != nil {
 		return err
 	}
 	var outs []output
@@ -99,7 +99,7 @@ func runGenConfig(ctx context.Context, a *app, opts genConfigOptions) error {
 }
 
 // complete checks the options, and reads or makes the secrets.
-func (o *genConfigOptions) complete(a *app) error {
+func (o *genConfigOptions) complete(ctx context.Context, a *app) error {
 	for i, typ := range o.types {
 		if !slices.Contains(outputTypes(), typ) || slices.Contains(o.types[:i], typ) {
 			return report.WithHint(report.Errorf(report.Invalid, "--output-types: %q is unknown, or given twice", typ), "types: %s", strings.Join(outputTypes(), ", "))
@@ -115,7 +115,7 @@ func (o *genConfigOptions) complete(a *app) error {
 	}
 	var err error
 	if o.withSecrets != "" {
-		o.Secrets, err = a.readSecrets(o.withSecrets)
+		o.Secrets, err = a.readSecrets(ctx, o.withSecrets)
 		return err
 	}
 	o.Secrets, err = secrets.New(a.now, secrets.Options{ServiceAccount: pki.Algorithm(o.serviceAccount)})

@@ -149,7 +149,7 @@ func runGenCSR(ctx context.Context, a *app, opts genCSROptions) error {
 		}
 		s.IPs = append(s.IPs, ip)
 	}
-	key, err := a.read(opts.key)
+	key, err := a.read(ctx, opts.key)
 	if err != nil {
 		return err
 	}
@@ -191,13 +191,13 @@ func runGenCrt(ctx context.Context, a *app, opts genCrtOptions) error {
 		return err
 	}
 	var ca pki.Pair
-	if ca.Crt, err = a.read(opts.ca + ".crt"); err != nil {
+	if ca.Crt, err = a.read(ctx, opts.ca+".crt"); err != nil {
 		return err
 	}
-	if ca.Key, err = a.read(opts.ca + ".key"); err != nil {
+	if ca.Key, err = a.read(ctx, opts.ca+".key"); err != nil {
 		return err
 	}
-	request, err := a.read(opts.csr)
+	request, err := a.read(ctx, opts.csr)
 	if err != nil {
 		return err
 	}

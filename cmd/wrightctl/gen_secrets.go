@@ -46,8 +46,8 @@ func runGenSecrets(ctx context.Context, a *app, opts genSecretsOptions) error {
 }
 
 // readSecrets is the bundle in a file.
-func (a *app) readSecrets(path string) (*secrets.Bundle, error) {
-	text, err := a.read(path)
+func (a *app) readSecrets(ctx context.Context, path string) (*secrets.Bundle, error) {
+	text, err := a.read(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,8 @@ import (
 
 // secretFields are the fields of configurations whose values nobody but their owner may see.
 func secretFields() []string {
-	return []string{"token", "secret", "key", "privateKey", "passphrase", "password", "auth", "identityToken", "secretboxEncryptionSecret", "aescbcEncryptionSecret"}
+	return []string{"token", "secret", "key", "privateKey", "presharedKey", "passphrase", "password", "auth", "identityToken",
+		"secretboxEncryptionSecret", "aescbcEncryptionSecret", "apiUrl"}
 }
 
 // hideSecrets is findings without what they show of secret fields: not their values, and not the lines that hold them.

@@ -51,7 +51,7 @@ configuration that comes of it. What no patch touches stays as it is, comments i
 }
 
 func runPatch(ctx context.Context, a *app, opts patchOptions) error {
-	c, err := a.readConfig(opts.file)
+	c, err := a.readConfig(ctx, opts.file)
 	if err != nil {
 		return err
 	}
@@ -77,11 +77,11 @@ is no difference. Secrets that differ are in the patch.`,
 }
 
 func runDiff(ctx context.Context, a *app, from, to string) error {
-	before, err := a.readConfig(from)
+	before, err := a.readConfig(ctx, from)
 	if err != nil {
 		return err
 	}
-	after, err := a.readConfig(to)
+	after, err := a.readConfig(ctx, to)
 	if err != nil {
 		return err
 	}
@@ -93,8 +93,8 @@ func runDiff(ctx context.Context, a *app, from, to string) error {
 }
 
 // readConfig is the machine configuration in a file.
-func (a *app) readConfig(path string) (*config.Config, error) {
-	text, err := a.read(path)
+func (a *app) readConfig(ctx context.Context, path string) (*config.Config, error) {
+	text, err := a.read(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -1,17 +1,20 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
 
 	"github.com/bootwright/bootwright/internal/cli/clitest"
+	"github.com/bootwright/bootwright/internal/report"
 )
 
 // TestMain lets the test binary be wrightctl itself when a script or an example calls it by that name.
@@ -76,4 +79,64 @@ func TestNoBuildCode(t *testing.T) {
 		t.Errorf("wrightctl has %d bytes, more than %d", st.Size(), most)
 	}
 	t.Logf("wrightctl has %d bytes", st.Size())
+}
+
+// TestInterrupt stops wrightctl while it waits for standard input.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), "wrightctl", "validate", "--config", "-")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// More than a pipe holds: once it is written, wrightctl is reading, and signals are caught.
+	if _, err := stdin.Write(make([]byte, 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	failed, ok := errors.AsType[*exec.ExitError](cmd.Wait())
+	if !ok || failed.ExitCode() != 130 || stderr.String() != "error: interrupted\n" {
+		t.Errorf("%v, standard error %q", failed, stderr.String())
+	}
+}
+
+// TestHideSecrets shows that lines with secrets are not shown, whatever a finding says, and others are.
+func TestHideSecrets(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		f    report.Finding
+		want string
+	}{
+		{report.Finding{Severity: report.Fault, Path: "machine.network.hostname", Message: `"x y" is no name`, Source: "hostname: x y", Line: 1, Column: 1}, "machine.network.hostname: \"x y\" is no name\n  hostname: x y\n  ^"},
+		{report.Finding{Severity: report.Fault, Path: "machine.token", Message: `found the text "hunter2", want a list`, Source: "token: hunter2", Line: 1}, "machine.token: found something else, want a list"},
+		{report.Finding{Severity: report.Fault, Path: "cluster.secret", Message: `"hunter2" is not base64`}, `cluster.secret: "..." is not base64`},
+		{report.Finding{Severity: report.Fault, Path: "machine.tokne", Message: "unknown field", Hint: `did you mean "token"?`, Source: "tokne: hunter2", Line: 1}, "machine.tokne: unknown field\n  hint: did you mean \"token\"?"},
+		{report.Finding{Severity: report.Fault, Message: "this quoted text does not end", Source: `  "password": "hunter2`, Line: 1}, "this quoted text does not end"},
+		{report.Finding{Severity: report.Fault, Path: "disks[0].keys[0].static.passphrase", Message: "too short", Source: "- {passphrase: hunter2}", Line: 1}, "disks[0].keys[0].static.passphrase: too short"},
+	} {
+		if got := hideSecrets(report.Findings{c.f})[0].String(); got != c.want {
+			t.Errorf("shows %s\nwant %s", got, c.want)
+		}
+	}
+}
+
+// BenchmarkGenConfig measures the whole command, with secrets that are there and with new ones.
+func BenchmarkGenConfig(b *testing.B) {
+	for name, flag := range map[string]string{"with-secrets": "--with-secrets=testdata/examples/site7/secrets.yaml", "rsa-2048": "--service-account-key=rsa-2048", "rsa-4096": "--service-account-key=rsa-4096"} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				a := &app{stdout: io.Discard, stderr: io.Discard, now: time.Now()}
+				if code := run(b.Context(), a, []string{"gen", "config", "site7", "https://10.0.0.1:6443", flag, "-f", "-o", b.TempDir()}); code != 0 {
+					b.Fatalf("exit code %d", code)
+				}
+			}
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -25,7 +26,7 @@ func newValidateCommand(a *app) *cobra.Command {
 secrets are not shown. It fails if anything is wrong, with --strict also if anything is doubtful.`,
 		Example: "  wrightctl validate --config site7/worker.yaml --mode metal",
 		Args:    cli.Arguments(0, 0, ""),
-		RunE:    func(*cobra.Command, []string) error { return runValidate(a, opts) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runValidate(cmd.Context(), a, opts) },
 	}
 	cmd.Flags().StringVarP(&opts.config, "config", "c", "", "`FILE` with the configuration; - for standard input")
 	cmd.Flags().VarP(cli.NewChoice(&opts.mode, string(check.Metal), string(check.Cloud), string(check.Container)), "mode", "m", "kind of machine")
@@ -34,8 +35,8 @@ secrets are not shown. It fails if anything is wrong, with --strict also if anyt
 	return cmd
 }
 
-func runValidate(a *app, opts validateOptions) error {
-	text, err := a.read(opts.config)
+func runValidate(ctx context.Context, a *app, opts validateOptions) error {
+	text, err := a.read(ctx, opts.config)
 	if err != nil {
 		return err
 	}
