@@ -138,14 +138,14 @@ func TestFaults(t *testing.T) {
 				"3:10 output.pxeOptions: not used for initramfs output"},
 		{"baseProfileName: kernel\ncustomization:\n  machineConfig: {path: a, embed: initramfs, room: 1}",
 			"3:3 customization.machineConfig: customization of machine configuration is not supported for kernel output\n" +
-				"3:46 customization.machineConfig.room: not used for kernel output"},
+				"3:52 customization.machineConfig.room: not used for kernel output"},
 		{"baseProfileName: metal-uki\ncustomization: {machineConfig: {path: a}}",
 			"2:17 customization.machineConfig: uki output has no place for it but the initramfs; set embed: initramfs"},
 		{"baseProfileName: iso\ncustomization: {machineConfig: {patches: ['@a'], embed: initramfs}}",
 			"2:33 customization.machineConfig.patches: there is no configuration to patch\n" +
-				"2:50 customization.machineConfig.embed: there is no configuration to embed"},
+				"2:57 customization.machineConfig.embed: there is no configuration to embed"},
 		{"baseProfileName: iso\ncustomization: {machineConfig: {path: a, inline: b, room: 40000000}}",
-			"2:53 customization.machineConfig.room: 40000000 bytes cannot be reserved (0 to 33554432)"},
+			"2:59 customization.machineConfig.room: 40000000 bytes cannot be reserved (0 to 33554432)"},
 		{"baseProfileName: iso\ncustomization: {machineConfig: {path: a, inline: b, room: 100000}}",
 			"2:17 customization.machineConfig: path and inline are both given"},
 		{"baseProfileName: iso\ncustomization: {metaContents: [{key: 10, value: a}, {key: 10, value: b}]}",
