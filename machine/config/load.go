@@ -27,7 +27,7 @@ func Limits() yamldoc.Options {
 // YAML, unknown kinds and fields, values of other types, documents given twice. What values mean is for Check to say.
 func Load(name string, data []byte) (*Config, error) {
 	c, findings := load(name, data)
-	if err := findings.Err(); err != nil {
+	if err := HideSecrets(findings).Err(); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -42,7 +42,7 @@ func Check(name string, data []byte, o check.Options) (*Config, report.Findings)
 			findings = append(findings, f)
 		}
 	}
-	findings.Sort()
+	HideSecrets(findings).Sort()
 	if findings.Err() != nil {
 		return nil, findings
 	}

@@ -19,7 +19,7 @@ func (c *Config) Validate(o check.Options) report.Findings {
 	for _, d := range c.docs {
 		c.conflicts(d, places[d])
 	}
-	findings.Sort()
+	HideSecrets(findings).Sort()
 	return findings
 }
 

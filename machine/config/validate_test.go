@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/config/check"
 	"github.com/bootwright/bootwright/machine/config/v1alpha1"
 )
@@ -171,7 +170,11 @@ func TestOtherKey(t *testing.T) {
 	}
 	secret := strings.Repeat("c2VjcmV0", 40)
 	_, findings = Check("x", []byte("machine: {ca: {crt: x, key: "+secret+"}, token: "+secret+"}\ncluster: {secret: ["+secret+"]}"), check.Options{})
-	if findings.Err() == nil || strings.Contains(report.Findings(findings).Error(), secret[:60]) {
+	if findings.Err() == nil || strings.Contains(findings.Error(), secret[:60]) {
 		t.Errorf("a secret is shown: %v", findings)
+	}
+	_, findings = Check("x", []byte("machine:\n  token: hunter2\n  time: {servers: ['a b']}\n"), check.Options{Mode: check.Cloud})
+	if text := findings.Error(); strings.Contains(text, "hunter2") || !strings.Contains(text, "  time: {servers") {
+		t.Errorf("%s", text)
 	}
 }

@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,11 +16,9 @@ import (
 // operation is one of RFC 6902. Document, which that does not know, names the document that it is about: v1alpha1, Kind or
 // Kind/name.
 type operation struct {
-	Op       string `yaml:"op"`
-	Path     string `yaml:"path"`
-	From     string `yaml:"from"`
-	Document string `yaml:"document"`
+	Op, Path, From, Document string
 
+	doc   *yamldoc.Doc
 	node  *yaml.Node
 	value *yaml.Node // nil if there is none
 }
@@ -30,7 +29,7 @@ func loadOperations(doc *yamldoc.Doc) ([]operation, error) {
 	var findings report.Findings
 	ops := []operation{}
 	for i, item := range list.Content {
-		op := operation{node: item, value: get(item, "value")}
+		op := operation{doc: doc, node: item, value: get(item, "value")}
 		for name, field := range map[string]*string{"op": &op.Op, "path": &op.Path, "from": &op.From, "document": &op.Document} {
 			if v := get(item, name); v != nil {
 				*field = v.Value
@@ -86,7 +85,7 @@ func (s *state) json(p *Patch) error {
 			err = report.Errorf(report.Invalid, "the document becomes too big")
 		}
 		if err != nil {
-			return report.Errorf(report.KindOf(err), "line %d: operation %d (%s %s): %w", op.node.Line, i, op.Op, op.Path, err)
+			return fail(op.doc, op.node, fmt.Sprintf("operation %d (%s %.200s): %v", i, op.Op, op.Path, err), report.HintOf(err))
 		}
 	}
 	return nil

@@ -1,25 +1,26 @@
 package patch
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/internal/yamldoc"
 	"github.com/bootwright/bootwright/machine/config"
 )
 
 // merger merges a patch into a document, field by field; types say how lists are merged.
 type merger struct {
+	patch *yamldoc.Doc
 	id    string // of the document, for messages
 	named bool
 }
 
 func (m merger) errorf(at *yaml.Node, format string, args ...any) error {
-	return report.Errorf(report.Invalid, "line %d: "+format, append([]any{at.Line}, args...)...)
+	return fail(m.patch, at, fmt.Sprintf(format, args...), "")
 }
 
 // missing is the error of a delete that finds nothing.

@@ -6,6 +6,7 @@
 package patch
 
 import (
+	"errors"
 	"os"
 	"strings"
 
@@ -39,8 +40,16 @@ func Read(arg string) (*Patch, error) {
 }
 
 // Load reads a patch; name is what messages call it. A list is a JSON patch, in JSON or YAML, anything else a strategic
-// merge patch. The error is an Invalid one that holds report.Findings.
+// merge patch. The error is an Invalid one, mostly with report.Findings.
 func Load(name string, text []byte) (*Patch, error) {
+	p, err := load(name, text)
+	if fs, ok := errors.AsType[report.Findings](err); ok {
+		return nil, config.HideSecrets(fs).Err()
+	}
+	return p, err
+}
+
+func load(name string, text []byte) (*Patch, error) {
 	docs, err := yamldoc.ParseStream(name, text, config.Limits())
 	if err != nil {
 		return nil, err
@@ -64,11 +73,9 @@ func Load(name string, text []byte) (*Patch, error) {
 	for _, doc := range docs {
 		expanded := doc.FromNode(yamldoc.Expand(doc.Node()))
 		id, fs := checkStrategic(expanded)
-		if findings = append(findings, fs...); len(fs) > 0 {
-			continue
-		}
-		if seen[id] {
-			return nil, report.Errorf(report.Invalid, "%s: duplicate document %s is not allowed", name, id)
+		findings = append(findings, fs...)
+		if seen[id] && id != "" {
+			return nil, report.Errorf(report.Invalid, "%s:%d: duplicate document %s is not allowed", name, doc.Node().Line, id)
 		}
 		seen[id] = true
 		p.documents = append(p.documents, expanded)
@@ -87,7 +94,7 @@ func Apply(c *config.Config, patches ...*Patch) (*config.Config, error) {
 			err = s.strategic(p)
 		}
 		if err != nil {
-			return nil, report.Errorf(report.KindOf(err), "%s: %w", p.name, err)
+			return nil, err
 		}
 		if c, err = config.Load(p.name+" (applied)", s.bytes()); err != nil {
 			return nil, err

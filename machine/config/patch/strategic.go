@@ -64,6 +64,11 @@ func finding(doc *yamldoc.Doc, at *yaml.Node, message, hint string) report.Findi
 	return f
 }
 
+// fail is an error about a place of a patch.
+func fail(doc *yamldoc.Doc, at *yaml.Node, message, hint string) error {
+	return config.HideSecrets(report.Findings{finding(doc, at, message, hint)}).Err()
+}
+
 // strategic merges the documents of a patch.
 func (s *state) strategic(p *Patch) error {
 	for _, doc := range p.documents {
@@ -72,7 +77,7 @@ func (s *state) strategic(p *Patch) error {
 		target, patch := s.find(id), doc.Node()
 		switch {
 		case verb(patch) == remove && target == nil:
-			return report.Errorf(report.Invalid, "line %d: patch delete: there is no document %s", patch.Line, messageID(id))
+			return fail(doc, patch, "patch delete: there is no document "+messageID(id), "")
 		case verb(patch) == remove:
 			s.remove(target)
 			continue
@@ -85,14 +90,14 @@ func (s *state) strategic(p *Patch) error {
 			}
 			target = s.find(id)
 		}
-		m := merger{id: messageID(id), named: id.Name != ""}
+		m := merger{patch: doc, id: messageID(id), named: id.Name != ""}
 		t := reflect.TypeOf(kind.New()).Elem()
 		if err := m.mapping(target.node, patch, t, ""); err != nil {
 			return err
 		}
 	}
 	if len(s.docs) == 0 {
-		return report.Errorf(report.Invalid, "the patch deletes the last document")
+		return report.Errorf(report.Invalid, "%s: the patch deletes the last document", p.name)
 	}
 	return nil
 }
