@@ -282,8 +282,11 @@ func (i contextInfo) print(a *app) error {
 	out := fmt.Sprintf("Current context:     %s\nNodes:               %s\nEndpoints:           %s\n", i.Context, list(i.Nodes), list(i.Endpoints))
 	if i.Expires != nil {
 		when := "expired"
-		if left := i.Expires.Sub(a.now); left > 0 {
-			when = fmt.Sprintf("in %d days", int(left.Hours()/24))
+		switch hours := int(i.Expires.Sub(a.now).Hours()); {
+		case hours >= 72:
+			when = fmt.Sprintf("in %d days", hours/24)
+		case i.Expires.After(a.now):
+			when = fmt.Sprintf("in %d hours", hours)
 		}
 		out += fmt.Sprintf("Roles:               %s\nCertificate expires: %s (%s)\n", list(i.Roles), i.Expires.UTC().Format(time.DateOnly), when)
 	}

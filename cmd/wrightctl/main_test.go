@@ -10,11 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/spf13/cobra"
-
 	"github.com/bootwright/bootwright/internal/cli/clitest"
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // TestMain lets the test binary be wrightctl itself when a script or an example calls it by that name.
@@ -42,7 +40,7 @@ func TestScripts(t *testing.T) {
 
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	clitest.Examples(t, func() *cobra.Command { return newRootCommand(&app{stdout: io.Discard}) }, "testdata/examples")
+	clitest.Examples(t, newRootCommand(&app{}), "testdata/examples")
 }
 
 func TestManual(t *testing.T) {

@@ -8,13 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
-
-	"github.com/bootwright/bootwright/internal/cli"
 )
 
 // Exits is a command for scripts: "exits CODE command..." is like exec, for a command that must end with this exit code.
@@ -45,50 +45,44 @@ func Mode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// Examples runs every example of every help text below the command that newRoot makes, each in a folder of its own that
-// begins as a copy of dir. The program has to be in PATH, as testscript.Main puts it there.
-func Examples(t *testing.T, newRoot func() *cobra.Command, dir string) {
-	for _, e := range examples(newRoot()) {
-		t.Run(e.line, func(t *testing.T) {
+// Examples runs every example of every help text of root and below, each in a folder of its own that begins as a copy of
+// dir. The program has to be in PATH, as testscript.Main puts it there.
+func Examples(t *testing.T, root *cobra.Command, dir string) {
+	for _, line := range examples(root) {
+		t.Run(line, func(t *testing.T) {
 			t.Parallel()
-			if e.parseOnly {
-				if err := e.parse(newRoot()); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if out, err := shell(t, dir, "-ec", e.line); err != nil {
+			if out, err := shell(t, folder(t, dir), "-ec", line); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
 		})
 	}
 }
 
-// shell runs a line in a copy of dir.
-func shell(t *testing.T, dir, options, line string) ([]byte, error) {
+// folder is a new copy of dir.
+func folder(t *testing.T, dir string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "sh", options, line)
-	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "HOME="+cmd.Dir)
-	if err := os.CopyFS(cmd.Dir, os.DirFS(dir)); err != nil {
+	to := t.TempDir()
+	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
-	return cmd.CombinedOutput()
+	return to
 }
 
-// example is one command line of a help text.
-type example struct {
-	line      string
-	parseOnly bool
+// shell runs a line in dir, which is the home folder too.
+func shell(t *testing.T, dir, options, line string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", options, line)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // examples are those of cmd and of all commands below it.
-func examples(cmd *cobra.Command) []example {
-	var out []example
+func examples(cmd *cobra.Command) []string {
+	var out []string
 	for line := range strings.Lines(cmd.Example) {
-		line = strings.TrimSpace(line)
-		if line != "" && !strings.HasPrefix(line, "#") {
-			out = append(out, example{line, cmd.Annotations[cli.ParseOnly] != ""})
+		if line = strings.TrimSpace(line); line != "" {
+			out = append(out, line)
 		}
 	}
 	for _, child := range cmd.Commands() {
@@ -97,76 +91,75 @@ func examples(cmd *cobra.Command) []example {
 	return out
 }
 
-// parse checks that the line's command exists and takes these flags and arguments.
-func (e example) parse(root *cobra.Command) error {
-	words := strings.Fields(e.line)
-	if words[0] != root.Name() {
-		return fmt.Errorf("the example does not begin with %s", root.Name())
-	}
-	cmd, args, err := root.Find(words[1:])
-	if err != nil {
-		return err
-	}
-	if err := cmd.ParseFlags(args); err != nil {
-		return err
-	}
-	return cmd.ValidateArgs(cmd.Flags().Args())
-}
-
 // Manual runs a page of documentation: in a block fenced as console, a line that begins with "$ " is a command, and the
-// lines up to the next one are what it prints; a line "..." stands for any lines. Every command runs in a copy of dir.
+// lines up to the next one are what it prints; "..." stands for any text in a line, and alone for any lines. The commands
+// below one heading share a folder, which begins as a copy of dir.
 func Manual(t *testing.T, page, dir string) {
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range consoles(string(text)) {
-		t.Run(fmt.Sprintf("%s:%d", filepath.Base(page), c.line), func(t *testing.T) {
+	for _, session := range sessions(string(text)) {
+		t.Run(fmt.Sprintf("%s:%d", filepath.Base(page), session[0].line), func(t *testing.T) {
 			t.Parallel()
-			out, _ := shell(t, dir, "-c", c.command)
-			if !printed(strings.Split(strings.TrimSuffix(string(out), "\n"), "\n"), c.want) {
-				t.Errorf("%s\nprints\n%s\nnot\n%s", c.command, out, strings.Join(c.want, "\n"))
+			work := folder(t, dir)
+			for _, c := range session {
+				out, err := shell(t, work, "-c", c.command)
+				if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+					t.Fatal(err)
+				}
+				if !printed(slices.Collect(strings.Lines(out)), c.want) {
+					t.Errorf("line %d: %s\nprints\n%s\nnot\n%s", c.line, c.command, out, strings.Join(c.want, ""))
+				}
 			}
 		})
 	}
 }
 
-// console is a command and what the manual says that it prints.
-type console struct {
+// command is one of a manual, and the lines that it is said to print.
+type command struct {
 	line    int
 	command string
 	want    []string
 }
 
-func consoles(text string) []console {
-	var out []console
+// sessions are the commands below each heading that has some.
+func sessions(text string) [][]command {
+	var out [][]command
+	var session []command
 	inside := false
-	for i, line := range strings.Split(text, "\n") {
+	for i, line := range slices.Collect(strings.Lines(text + "\n#\n")) {
 		switch {
 		case strings.HasPrefix(line, "```"):
-			inside = line == "```console"
+			inside = line == "```console\n"
 		case inside && strings.HasPrefix(line, "$ "):
-			out = append(out, console{i + 1, line[2:], nil})
+			session = append(session, command{i + 1, line[2:], nil})
 		case inside:
-			last := &out[len(out)-1]
+			last := &session[len(session)-1]
 			last.want = append(last.want, line)
+		case strings.HasPrefix(line, "#") && session != nil:
+			out, session = append(out, session), nil
 		}
 	}
 	return out
 }
 
-// printed reports whether got is want, where "..." stands for any lines.
+// printed reports whether got is want.
 func printed(got, want []string) bool {
-	if len(want) == 0 {
-		return len(got) == 1 && got[0] == ""
+	switch {
+	case len(want) == 0:
+		return len(got) == 0
+	case want[0] == "...\n":
+		return printed(got, want[1:]) || len(got) > 0 && printed(got[1:], want)
 	}
-	if want[0] == "..." {
-		for skip := range len(got) + 1 {
-			if len(want) == 1 || printed(got[skip:], want[1:]) {
-				return true
-			}
-		}
-		return false
+	return len(got) > 0 && matches(got[0], want[0]) && printed(got[1:], want[1:])
+}
+
+// matches reports whether a line is what is wanted.
+func matches(line, want string) bool {
+	parts := strings.Split(want, "...")
+	for i, p := range parts {
+		parts[i] = regexp.QuoteMeta(p)
 	}
-	return len(got) > 0 && got[0] == want[0] && (len(want) == 1 && len(got) == 1 || printed(got[1:], want[1:]))
+	return regexp.MustCompile("^" + strings.Join(parts, ".*") + "$").MatchString(line)
 }
