@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -126,7 +127,7 @@ func writeArchive(ctx context.Context, r reference.Reference, im oci.Image) (dig
 	if err != nil {
 		return "", err
 	}
-	if err := cmp.Or(tar.Write(f, t, tar.Options{}), f.Close()); err != nil {
+	if err := errors.Join(tar.Write(f, t, tar.Options{}), f.Close()); err != nil {
 		return "", err
 	}
 	archive, err := blob.OpenFile(f.Name())
