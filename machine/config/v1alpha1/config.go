@@ -17,7 +17,7 @@ type Config struct {
 // Machine is what the configuration says of one machine.
 type Machine struct {
 	Type                     string               `yaml:"type" enum:"controlplane|worker|init|join" required:"yes"`
-	Token                    string               `yaml:"token" is:"token"`
+	Token                    string               `yaml:"token"`
 	CA                       *CertificateAndKey   `yaml:"ca"`
 	AcceptedCAs              []Certificate        `yaml:"acceptedCAs"`
 	CertSANs                 []string             `yaml:"certSANs"`

@@ -1,4 +1,4 @@
-package config
+package v1alpha1_test
 
 import (
 	"crypto/ed25519"
@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bootwright/bootwright/machine/config"
 	"github.com/bootwright/bootwright/machine/config/check"
+	"github.com/bootwright/bootwright/machine/config/configtest"
 	"github.com/bootwright/bootwright/machine/config/v1alpha1"
 )
 
@@ -52,7 +54,7 @@ func authority(t *testing.T, end time.Time) (crt, key string) {
 	return encode("CERTIFICATE", der), encode("ED25519 PRIVATE KEY", pkcs8)
 }
 
-// TestValidate: a line put into the valid configuration below machine: or cluster:, or a document after it, and the
+// TestValidate: a line put into the valid configuration below machine: or cluster:, and the
 // messages that it brings.
 func TestValidate(t *testing.T) {
 	t.Parallel()
@@ -101,26 +103,10 @@ func TestValidate(t *testing.T) {
 		{"cluster", "etcd: {subnet: 10.0.0.0/8, advertisedSubnets: [10.0.0.0/8], extraArgs: {name: a}}", []string{"exclude each other", "sets this argument", "warning"}},
 		{"cluster", "inlineManifests: [{name: a}, {name: a}]", []string{"the manifest a is given twice"}},
 		{"cluster", "ca: {crt: " + soon + ", key: " + base64.StdEncoding.EncodeToString([]byte("x")) + "}", []string{"is not one PEM block", "expires", "service accounts"}},
-		{"document", "apiVersion: v1alpha1\nkind: VolumeConfig\nname: STATE\nprovisioning: {minSize: 2GB, maxSize: 1GB}\n", []string{"unknown value", "min size is greater than max size"}},
-		{"document", "apiVersion: v1alpha1\nkind: VolumeConfig\nname: EPHEMERAL\nprovisioning: {diskSelector: {match: disk.size > 10 * GB}}\n",
-			[]string{"provisioning.diskSelector.match: disk selector is invalid: at character 16: * does not take int and uint (sizes are unsigned"}},
-		{"document", "apiVersion: v1alpha1\nkind: VolumeConfig\nname: EPHEMERAL\nprovisioning: {diskSelector: {match: disk.model}}\n", []string{"it is of type string, not bool"}},
-		{"document", "apiVersion: v1alpha1\nkind: WatchdogTimerConfig\ndevice: /dev/watchdog0\ntimeout: 5s\n", []string{"less than 10s"}},
-		{"document", "apiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: a\nportSelector: {ports: [80, 70-90], protocol: tpc}\ningress: [{subnet: 10.0.0.0/8, except: 11.0.0.0/9}]\n",
-			[]string{"70-90 overlaps 80", `did you mean "tcp"?`, "is not in 10.0.0.0/8", "warning: kind: without a default action"}},
-		{"document", "apiVersion: v1alpha1\nkind: KmsgLogConfig\nname: a\n", []string{"url: the field is required"}},
-		{"document", "apiVersion: v1alpha1\nkind: KubeSpanEndpointsConfig\nextraAnnouncedEndpoints: [a]\n", []string{"is not an IP address with a port", "KubeSpan is not enabled"}},
-		{"document", "apiVersion: v1alpha1\nkind: EventSinkConfig\nendpoint: a\n", []string{"is not a host with a port"}},
-		{"document", "apiVersion: v1alpha1\nkind: SideroLinkConfig\napiUrl: https://a/b\n", []string{"has the path"}},
-		{"document", "apiVersion: v1alpha1\nkind: ExtensionServiceConfig\nname: a\n", []string{"either configFiles or environment"}},
-		{"document", "apiVersion: v1alpha1\nkind: TrustedRootsConfig\nname: a\ncertificates: x\n", []string{"no PEM certificate"}},
 	} {
-		input := text + "---\n" + c.add
-		if c.where != "document" {
-			input = strings.Replace(text, c.where+":\n", c.where+":\n  "+c.add+"\n", 1)
-		}
-		_, findings := Check("x", []byte(input), check.Options{Now: now()})
-		got := said(findings)
+		input := strings.Replace(text, c.where+":\n", c.where+":\n  "+c.add+"\n", 1)
+		_, findings := config.Check("x", []byte(input), check.Options{Now: now()})
+		got := configtest.Said(findings)
 		for _, want := range c.want {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s\nsays\n%s\nnot %s", c.add, got, want)
@@ -151,8 +137,8 @@ func TestModes(t *testing.T) {
 		{check.Options{}, "version: v1alpha1\n", "machine.type: the field is required", true},
 		{check.Options{}, "apiVersion: v1alpha1\nkind: EventSinkConfig\nendpoint: a:1\n", "", false},
 	} {
-		_, findings := Check("x", []byte(c.text), c.o)
-		if got := said(findings); c.want == "" && got != "" || !strings.Contains(got, c.want) || (findings.Err() != nil) != c.fault {
+		_, findings := config.Check("x", []byte(c.text), c.o)
+		if got := configtest.Said(findings); c.want == "" && got != "" || !strings.Contains(got, c.want) || (findings.Err() != nil) != c.fault {
 			t.Errorf("%+v: %s\nwant %s", c.o, got, c.want)
 		}
 	}
@@ -164,17 +150,19 @@ func TestOtherKey(t *testing.T) {
 	crt, key := authority(t, now().AddDate(1, 0, 0))
 	_, other := authority(t, now().AddDate(1, 0, 0))
 	text := strings.Replace(new(v1alpha1.Config).Example(), "cluster:\n", "cluster:\n  aggregatorCA: {crt: "+crt+", key: "+other+"}\n  etcd: {ca: {crt: "+crt+", key: "+key+"}}\n", 1)
-	_, findings := Check("x", []byte(text), check.Options{})
-	if len(findings) != 1 || !strings.Contains(said(findings), "cluster.aggregatorCA: the key is not that of the certificate") {
-		t.Errorf("%s", said(findings))
+	_, findings := config.Check("x", []byte(text), check.Options{})
+	if len(findings) != 1 || !strings.Contains(configtest.Said(findings), "cluster.aggregatorCA: the key is not that of the certificate") {
+		t.Errorf("%s", configtest.Said(findings))
 	}
 	secret := strings.Repeat("c2VjcmV0", 40)
-	_, findings = Check("x", []byte("machine: {ca: {crt: x, key: "+secret+"}, token: "+secret+"}\ncluster: {secret: ["+secret+"]}"), check.Options{})
+	_, findings = config.Check("x", []byte("machine: {ca: {crt: x, key: "+secret+"}, token: "+secret+"}\ncluster: {secret: ["+secret+"]}"), check.Options{})
 	if findings.Err() == nil || strings.Contains(findings.Error(), secret[:60]) {
 		t.Errorf("a secret is shown: %v", findings)
 	}
-	_, findings = Check("x", []byte("machine:\n  token: hunter2\n  time: {servers: ['a b']}\n"), check.Options{Mode: check.Cloud})
+	_, findings = config.Check("x", []byte("machine:\n  token: hunter2\n  time: {servers: ['a b']}\n"), check.Options{Mode: check.Cloud})
 	if text := findings.Error(); strings.Contains(text, "hunter2") || !strings.Contains(text, "  time: {servers") {
 		t.Errorf("%s", text)
 	}
 }
+
+func now() time.Time { return time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC) }
