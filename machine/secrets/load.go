@@ -38,7 +38,9 @@ func (b *Bundle) check(now time.Time, add func(path string, err error)) {
 	add("cluster.id", checkKey(b.Cluster.ID, base64.URLEncoding))
 	add("cluster.secret", checkKey(b.Cluster.Secret, base64.StdEncoding))
 	add("secrets.bootstraptoken", checkToken(b.Secrets.BootstrapToken))
-	add("trustdinfo.token", checkToken(b.TrustdInfo.Token))
+	if b.TrustdInfo.Token == "" { // any text is one
+		add("trustdinfo.token", report.Errorf(report.Invalid, "missing"))
+	}
 	switch {
 	case b.Secrets.AESCBCKey == "":
 		add("secrets.secretboxencryptionsecret", checkKey(b.Secrets.SecretboxKey, base64.StdEncoding))
