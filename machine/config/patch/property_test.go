@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/config"
 	"github.com/bootwright/bootwright/machine/config/configtest"
 )
@@ -21,6 +22,36 @@ func TestDiffRoundTrip(t *testing.T) {
 			b = mustLoad(t, strings.NewReplacer("10.0.0.1", "10.0.0.2", "eth0", "eth1", "true", "false", "80", "81").Replace(text))
 		}
 		diffed(t, a, b)
+	}
+}
+
+// TestDiff is about what chance rarely makes, in machine.kubelet.extraConfig and in machine.network.
+func TestDiff(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ a, b, want string }{
+		{"kubelet: {extraConfig: {a: 1}}", "kubelet: {extraConfig: {a: {b: 1}}}", "a:\n        $patch: replace\n        b: 1\n"},
+		{"kubelet: {extraConfig: {a: {b: 1}}}", "kubelet: {extraConfig: {a: 1}}", "extraConfig:\n      $patch: replace\n      a: 1\n"},
+		{"kubelet: {extraConfig: {a: {b: 1}}}", "kubelet: {extraConfig: {a: [1]}}", "a:\n        - $patch: replace\n        - 1\n"},
+		{"kubelet: {extraConfig: {a: [1]}}", "kubelet: {extraConfig: {a: {b: 1}}}", "a:\n        $patch: replace\n        b: 1\n"},
+		{"kubelet: {extraConfig: {a: [1]}}", "kubelet: {extraConfig: {a: [1, 2]}}", "a:\n        - 2\n"},
+		{"kubelet: {extraConfig: {a: [1, 2]}}", "kubelet: {extraConfig: {a: []}}", "a:\n        - $patch: replace\n"},
+		{"kubelet: {extraConfig: {a: ~}}", "kubelet: {extraConfig: {}}", ""},
+		{"network: {hostname: a}", "network: {}", "hostname:\n      $patch: delete\n"},
+		{"network: {interfaces: [{interface: a}, {interface: b, mtu: 9}]}", "network: {interfaces: [{interface: b, mtu: 8}, {interface: c}]}",
+			"interfaces:\n      - interface: a\n        $patch: delete\n      - interface: b\n        mtu: 8\n      - {interface: c}\n"},
+		{"network: {interfaces: [{interface: a}, {interface: b}]}", "network: {interfaces: [{interface: b}, {interface: a}]}",
+			"interfaces:\n      - $patch: replace\n      - {interface: b}\n      - {interface: a}\n"},
+		{"network: {interfaces: [{deviceSelector: {driver: a}}]}", "network: {interfaces: [{deviceSelector: {driver: b}}]}",
+			"interfaces:\n      - $patch: replace\n      - {deviceSelector: {driver: b}}\n"},
+	} {
+		a, b := mustLoad(t, "machine: {"+c.a+"}\n"), mustLoad(t, "machine: {"+c.b+"}\n")
+		diffed(t, a, b)
+		if text, err := Diff(a, b); err != nil || !strings.HasSuffix(string(text), c.want) || c.want == "" && len(text) > 0 {
+			t.Errorf("%s to %s: %v\n%s\nwant\n%s", c.a, c.b, err, text, c.want)
+		}
+	}
+	if _, err := Diff(mustLoad(t, base), mustLoad(t, "apiVersion: v1alpha1\nkind: EventSinkConfig\n")); report.KindOf(err) != report.Unsupported {
+		t.Error(err)
 	}
 }
 

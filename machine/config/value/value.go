@@ -18,7 +18,7 @@ import (
 type Duration time.Duration
 
 // Pattern of a duration.
-func (Duration) Pattern() string { return `^(0|-?([0-9]{1,6}(\.[0-9]{1,9})?(ns|us|µs|ms|s|m|h))+)$` }
+func (Duration) Pattern() string { return `^(0|([0-9]{1,6}(\.[0-9]{1,9})?(ns|us|µs|ms|s|m|h))+)$` }
 
 // UnmarshalText reads a duration.
 func (d *Duration) UnmarshalText(text []byte) error {

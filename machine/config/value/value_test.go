@@ -18,6 +18,7 @@ func TestUnmarshal(t *testing.T) {
 		{"0", new(Duration), Duration(0)},
 		{"2", new(Duration), nil},
 		{"2 m", new(Duration), nil},
+		{"-2m", new(Duration), nil},
 		{"", new(Duration), nil},
 		{"1073741824", new(Size), Size(1 << 30)},
 		{"2GB", new(Size), Size(2_000_000_000)},
