@@ -1,4 +1,4 @@
-package main
+package extensioncmd
 
 import (
 	"context"
@@ -14,26 +14,27 @@ import (
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/tree"
+	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/extservice"
 )
 
-type extensionInitOptions struct {
+type initOptions struct {
 	name    string
 	service bool
 }
 
-func newExtensionInitCommand(a *app) *cobra.Command {
-	var opts extensionInitOptions
+func newInitCommand(e Env) *cobra.Command {
+	var opts initOptions
 	cmd := &cobra.Command{
 		Use:     "init NAME",
 		Short:   "make the folder of a new extension",
 		Long:    `init makes the folder NAME with a manifest to be filled in and a root file system to be filled.`,
 		Example: "  bootwright extension init world\n  bootwright extension init web --service",
-		Args:    arguments(1, 1, "one NAME"),
+		Args:    cli.Arguments(1, 1, "one NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.name = args[0]
-			return runExtensionInit(cmd.Context(), a, opts)
+			return runInit(cmd.Context(), e, opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.service, "service", false, "with the description of a service")
@@ -79,7 +80,7 @@ restart: always         # or never, or untilSuccess
 `
 
 // skeleton is a new extension.
-func (o *extensionInitOptions) skeleton() *tree.Tree {
+func (o *initOptions) skeleton() *tree.Tree {
 	fill := func(s string) blob.Blob { return blob.String(strings.ReplaceAll(s, "NAME", o.name)) }
 	t := &tree.Tree{}
 	t.File("manifest.yaml", 0o644, fill(manifestSkeleton))
@@ -92,7 +93,7 @@ func (o *extensionInitOptions) skeleton() *tree.Tree {
 	return t
 }
 
-func runExtensionInit(ctx context.Context, a *app, opts extensionInitOptions) error {
+func runInit(ctx context.Context, e Env, opts initOptions) error {
 	if !regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`).MatchString(opts.name) {
 		return report.Errorf(report.Invalid, "%.100q cannot name an extension: a-z, 0-9, - and _, at most 63", opts.name)
 	}
@@ -113,7 +114,7 @@ func runExtensionInit(ctx context.Context, a *app, opts extensionInitOptions) er
 	}
 	for _, n := range t.Nodes() {
 		if n.Mode.IsRegular() {
-			fmt.Fprintf(a.stdout, "%s/%s\n", opts.name, n.Path)
+			fmt.Fprintf(e.Stdout, "%s/%s\n", opts.name, n.Path)
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package main
+package extensioncmd
 
 import (
 	"context"
@@ -13,18 +13,19 @@ import (
 	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/extensions"
 	"github.com/bootwright/bootwright/formats/tree"
+	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
-type extensionPackOptions struct {
-	requestOptions
+type packOptions struct {
+	open   func() (*Session, error)
 	dir    string
 	arch   string
 	output string
 }
 
-func newExtensionPackCommand(a *app) *cobra.Command {
-	var opts extensionPackOptions
+func newPackCommand(e Env) *cobra.Command {
+	var opts packOptions
 	cmd := &cobra.Command{
 		Use:   "pack DIR -o oci:DIR[:TAG]|tar:FILE[:TAG]",
 		Short: "make an image of an extension's folder",
@@ -33,19 +34,19 @@ image: owners and times are left out, permissions stay as they are. In an OCI la
 stay.`,
 		Example: `  bootwright extension pack hello -o oci:images:hello
   bootwright extension pack hello -o tar:hello.tar --arch arm64`,
-		Args: arguments(1, 1, "one DIR"),
+		Args: cli.Arguments(1, 1, "one DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.dir = strings.TrimPrefix(args[0], string(reference.Folder)+":")
-			return runExtensionPack(cmd.Context(), a, opts)
+			return runPack(cmd.Context(), e, opts)
 		},
 	}
-	opts.bindCache(cmd)
-	cmd.Flags().Var(newChoice(&opts.arch, base.Arches()...), "arch", "architecture of its programs and modules")
+	opts.open = e.Bind(cmd)
+	cmd.Flags().Var(cli.NewChoice(&opts.arch, base.Arches()...), "arch", "architecture of its programs and modules")
 	cmd.Flags().StringVarP(&opts.output, "output", "o", "", "where to put it: oci:DIR[:TAG] or tar:FILE[:TAG]")
 	return cmd
 }
 
-func runExtensionPack(ctx context.Context, a *app, opts extensionPackOptions) error {
+func runPack(ctx context.Context, e Env, opts packOptions) error {
 	out, err := reference.Parse(opts.output)
 	if err != nil || out.Scheme != reference.Layout && out.Scheme != reference.Archive || out.Digest != "" {
 		return report.WithHint(report.Errorf(report.Invalid, "an extension cannot be written to %q", opts.output), "write -o oci:DIR[:TAG] or -o tar:FILE[:TAG]")
@@ -59,13 +60,13 @@ func runExtensionPack(ctx context.Context, a *app, opts extensionPackOptions) er
 	if err := faults.Err(); err != nil {
 		return err
 	}
-	s, err := openSession(a, opts.requestOptions)
+	s, err := opts.open()
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	step := s.progress.Step("pack "+opts.dir, 0)
-	im, err := extension.Pack(ctx, s.store, t, opts.arch)
+	defer s.Close()
+	step := s.Progress.Step("pack "+opts.dir, 0)
+	im, err := extension.Pack(ctx, s.Builder.Store, t, opts.arch)
 	if err == nil {
 		out.Digest, err = extension.Write(ctx, out, im)
 	}
@@ -73,6 +74,6 @@ func runExtensionPack(ctx context.Context, a *app, opts extensionPackOptions) er
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(a.stdout, out)
+	_, err = fmt.Fprintln(e.Stdout, out)
 	return err
 }
