@@ -15,6 +15,7 @@ const (
 	sourceBase    = "base"    // a part of the plan's base
 	sourceBuiltin = "builtin" // carried by bootwright itself
 	sourceFile    = "file:"   // and a path
+	sourceGiven   = "given"   // machine configurations that have to be given again to a plan that was saved
 )
 
 // Build lays out the plan's artifact. It opens and verifies every input by digest first, compresses what the store does not
@@ -100,6 +101,8 @@ func (b *Builder) stored(ctx context.Context, plan *Plan) (map[blob.Digest]blob.
 func (b *Builder) openInput(ctx context.Context, plan *Plan, in Input, parts map[blob.Digest]blob.Blob) (blob.Blob, error) {
 	path, isFile := strings.CutPrefix(in.Source, sourceFile)
 	switch {
+	case in.Name == inputConfig || in.Name == inputEmbedded:
+		return plan.openConfig(in)
 	case isFile:
 		e, err := b.Store.Check(ctx, path, in.Digest)
 		return e.Blob, err

@@ -349,7 +349,9 @@ func TestBuildRefuses(t *testing.T) {
 		"older recipe":   {change(func(p *Plan) { p.Recipe = 0 }), report.Unsupported, "recipe"},
 		"other encoder":  {change(func(p *Plan) { p.Encoder = "zip" }), report.Unsupported, "compresses"},
 		"other schema":   {change(func(p *Plan) { p.Plan = "v9" }), report.Unsupported, "v9"},
-		"other init":     {change(func(p *Plan) { p.Inputs[len(p.Inputs)-1].Digest = other }), report.Unsupported, "init"},
+		"other init":     {change(func(p *Plan) { p.Inputs[len(p.Inputs)-2].Digest = other }), report.Unsupported, "init"},
+		"other config":   {change(func(p *Plan) { p.Inputs[len(p.Inputs)-1].Digest = other }), report.Invalid, "another digest"},
+		"config missing": {change(func(p *Plan) { p.Inputs = p.Inputs[:len(p.Inputs)-1] }), report.Invalid, "no input config"},
 		"unknown part":   {change(func(p *Plan) { p.Inputs[0].Digest = other }), report.NotFound, string(other)},
 		"no digest":      {change(func(p *Plan) { p.Inputs[0].Digest = "md5:1" }), report.Invalid, "md5:1"},
 		"input missing":  {change(func(p *Plan) { p.Inputs = p.Inputs[1:] }), report.Invalid, base.Kernel},
@@ -405,8 +407,8 @@ func TestGRUBQuoting(t *testing.T) {
 
 func TestIPXEScript(t *testing.T) {
 	t.Parallel()
-	got := ipxeScript("http://boot/x", "k", "i", "a=${b}")
-	want := "#!ipxe\nkernel http://boot/x/k initrd=i a=\\${b}\ninitrd http://boot/x/i\nboot\n"
+	got := ipxeScript("http://boot/x", "k", []string{"i", "c"}, "a=${b}")
+	want := "#!ipxe\nkernel http://boot/x/k initrd=i initrd=c a=\\${b}\ninitrd http://boot/x/i\ninitrd http://boot/x/c\nboot\n"
 	if got != want {
 		t.Errorf("got %q", got)
 	}

@@ -45,6 +45,8 @@ func (k *kit) initramfs() (*blob.Image, error) {
 		Early: k.piece(base.Early),
 		Init:  k.piece(inputInit),
 		Root:  k.piece(base.Root),
+
+		Documents: k.inputs[inputEmbedded],
 		Release: initramfs.Release{
 			Version: k.plan.Version,
 			Epoch:   k.plan.Time(),

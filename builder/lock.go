@@ -22,10 +22,11 @@ type Builder struct {
 	Store  *store.Store
 	Images *fetch.Client
 	Init   func(arch string) (blob.Blob, error) // the init's executable, such as embedded.Init
+	Warn   func(report.Findings)                // told what is doubtful in machine configurations; may be nil
 }
 
-// Lock turns a resolved profile into a Plan: every reference becomes a digest. It is the only step that may use the
-// network. Errors have the kinds of fetch.Open, or Invalid where an input is not what it is given for.
+// Lock turns a resolved profile into a Plan: every reference becomes a digest. Of the base it reads the manifests, and
+// leaves the parts to Build. Errors have the kinds of fetch.Open, or Invalid where an input is not what it is given for.
 func (b *Builder) Lock(ctx context.Context, p *profiles.Profile) (*Plan, error) {
 	r, err := recipeFor(p.Output.Kind)
 	if err != nil {
@@ -63,6 +64,9 @@ func (b *Builder) Lock(ctx context.Context, p *profiles.Profile) (*Plan, error) 
 			return nil, err
 		}
 		plan.Inputs = append(plan.Inputs, in)
+	}
+	if err := b.lockConfigs(p, r, plan); err != nil {
+		return nil, err
 	}
 	return plan, b.checkFiles(ctx, plan)
 }
@@ -150,7 +154,7 @@ func (b *Builder) lockInit(ctx context.Context, arch string) (Input, error) {
 func (b *Builder) checkFiles(ctx context.Context, plan *Plan) error {
 	for _, in := range plan.Inputs {
 		path, isFile := strings.CutPrefix(in.Source, sourceFile)
-		if !isFile {
+		if !isFile || in.Name == inputConfig || in.Name == inputEmbedded {
 			continue
 		}
 		content, err := b.openInput(ctx, plan, in, nil)

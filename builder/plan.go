@@ -2,8 +2,9 @@
 //
 //	profile  --Lock-->  Plan  --recipe-->  Artifact (Blobs)  -->  a sink
 //
-// Lock is the only step that may use the network: it turns every reference into a digest. Everything after it is a
-// function of the Plan, so the same plan gives the same bytes on any machine.
+// Lock is the only step that asks what a name means: it turns every reference into a digest. Build asks for content by digest,
+// of the network too where the store does not have it. Everything it makes is a function of the Plan, so the same
+// plan gives the same bytes on any machine.
 package builder
 
 import (
@@ -18,6 +19,7 @@ import (
 	"github.com/bootwright/bootwright/initramfs"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/internal/yamldoc"
+	"github.com/bootwright/bootwright/machine/configarea"
 	"github.com/bootwright/bootwright/profiles"
 )
 
@@ -40,6 +42,8 @@ type Plan struct {
 	Cmdline       string          `json:"cmdline" yaml:"cmdline"`
 	Output        profiles.Output `json:"output" yaml:"output"`
 	Inputs        []Input         `json:"inputs" yaml:"inputs"`
+
+	configs []configarea.Entry // that the configuration inputs are made of; secret, so a plan that is saved has them not
 }
 
 // Base names the base image and its manifest.
@@ -52,10 +56,10 @@ type Base struct {
 
 // Input is one piece of content that a recipe reads.
 type Input struct {
-	Name   string      `json:"name" yaml:"name"` // what recipes call it: the title of a base's part, or "init"
+	Name   string      `json:"name" yaml:"name"` // what recipes call it: the title of a base's part, "init", "config" or "embedded-config"
 	Digest blob.Digest `json:"digest" yaml:"digest"`
 	Size   int64       `json:"size" yaml:"size"`     // bytes
-	Source string      `json:"source" yaml:"source"` // "base", "builtin" or "file:PATH"; not part of the plan's digest
+	Source string      `json:"source" yaml:"source"` // "base", "builtin", "given" or "file:PATH"; not part of the plan's digest
 }
 
 // Digest identifies what the plan builds: the digest of its canonical JSON without the places where inputs were found.
@@ -75,8 +79,16 @@ func (p *Plan) Digest() blob.Digest {
 }
 
 // ID derives an identifier from the plan and a name: a UUID of version 8 (RFC 9562 section 5.8), different for every name.
+// What the area of machine configurations holds has no part in it, so that another one can be written into what was built.
 func (p *Plan) ID(name string) [16]byte {
-	sum := sha256.Sum256([]byte(string(p.Digest()) + "\x00" + name))
+	q := *p
+	q.Inputs = slices.Clone(p.Inputs)
+	for i := range q.Inputs {
+		if q.Inputs[i].Name == inputConfig {
+			q.Inputs[i].Digest = ""
+		}
+	}
+	sum := sha256.Sum256([]byte(string(q.Digest()) + "\x00" + name))
 	id := [16]byte(sum[:16])
 	id[6] = id[6]&0x0f | 0x80
 	id[8] = id[8]&0x3f | 0x80

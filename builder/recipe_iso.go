@@ -3,6 +3,7 @@ package builder
 import (
 	"encoding/binary"
 
+	"github.com/bootwright/bootwright/builder/bake"
 	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/fat"
@@ -10,11 +11,13 @@ import (
 	"github.com/bootwright/bootwright/formats/iso9660"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/configarea"
 )
 
 // makeISO is one file that boots from CD-ROM and, written as it is, from a disk or USB stick; on UEFI through systemd-boot
 // and the UKI in the EFI system partition, on BIOS (amd64) through GRUB. The kernel and initramfs that GRUB reads are the
-// UKI's own sections: the ISO 9660 records point at the same sectors, so nothing is stored twice.
+// UKI's own sections, and the area of machine configurations is the file beside the UKI that systemd-stub reads: the ISO 9660
+// records point at the same sectors, so nothing is stored twice.
 func makeISO(k *kit) ([]File, error) {
 	esp, err := k.isoESP()
 	if err != nil {
@@ -47,6 +50,7 @@ func (k *kit) isoESP() (*blob.Image, error) {
 	var t tree.Tree
 	t.File("EFI/BOOT/BOOT"+efiSuffix(k.plan.Arch)+".EFI", 0o644, k.part(base.SystemdBoot))
 	t.File("EFI/Linux/bootwright.efi", 0o644, uki)
+	t.File(bake.ESPPath, 0o644, k.part(inputConfig))
 	t.File("loader/loader.conf", 0o644, blob.String("timeout 3\neditor yes\n"))
 	id := k.plan.ID("efi")
 	return fat.Format(&t, fat.Options{
@@ -64,11 +68,12 @@ func (k *kit) isoTree(esp *blob.Image) (*tree.Tree, []iso9660.BootEntry, error) 
 	t.File("boot/efi.img", 0o444, esp)
 	t.File("boot/vmlinuz", 0o444, k.part(base.Kernel))
 	t.File("boot/initramfs.img", 0o444, initramfs)
+	t.File(bake.ISOPath, 0o444, k.part(inputConfig))
 	efi := iso9660.BootEntry{Platform: iso9660.EFI, Path: "boot/efi.img"}
 	if k.plan.Arch != "amd64" {
 		return &t, []iso9660.BootEntry{efi}, nil
 	}
-	t.File("boot/grub/grub.cfg", 0o444, blob.String(grubConfig("/boot/vmlinuz", "/boot/initramfs.img", k.plan.Version, k.plan.Cmdline)))
+	t.File("boot/grub/grub.cfg", 0o444, blob.String(grubConfig("/boot/vmlinuz", "/boot/initramfs.img "+grubNewc(configarea.Path, "/"+bake.ISOPath), k.plan.Version, k.plan.Cmdline)))
 	t.File("boot/grub/eltorito.img", 0o444, k.part(base.GRUBElTorito))
 	bios := iso9660.BootEntry{Platform: iso9660.BIOS, Path: "boot/grub/eltorito.img", LoadSectors: 4, InfoTable: true, GRUB2Info: true}
 	return &t, []iso9660.BootEntry{bios, efi}, nil

@@ -4,6 +4,9 @@ import (
 	"strings"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/cpio"
+	"github.com/bootwright/bootwright/formats/tree"
+	"github.com/bootwright/bootwright/machine/configarea"
 )
 
 // makePXE is the set that a network boot serves from one folder: kernel, initramfs, and the iPXE script that names both.
@@ -16,18 +19,42 @@ func makePXE(k *kit) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	script := ipxeScript(k.plan.Output.PXEOptions.BaseURL, kernel[0].Name, initramfs[0].Name, k.plan.Cmdline)
-	return []File{kernel[0], initramfs[0], {k.target() + ".ipxe", "text/plain; charset=utf-8", blob.String(script)}}, nil
+	files := []File{kernel[0], initramfs[0]}
+	if area := k.part(inputConfig); area != nil {
+		archive, err := k.configArchive(area)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{"config-" + k.target() + ".img", "application/octet-stream", archive})
+	}
+	var initrds []string
+	for _, f := range files[1:] {
+		initrds = append(initrds, f.Name)
+	}
+	script := ipxeScript(k.plan.Output.PXEOptions.BaseURL, kernel[0].Name, initrds, k.plan.Cmdline)
+	return append(files, File{k.target() + ".ipxe", "text/plain; charset=utf-8", blob.String(script)}), nil
+}
+
+// configArchive is the initrd that brings machine configurations to where systemd-stub puts those of an ISO.
+func (k *kit) configArchive(area blob.Blob) (*blob.Image, error) {
+	var t tree.Tree
+	t.File(configarea.Path, 0o400, area)
+	return cpio.Format(&t, cpio.Options{Epoch: k.plan.Time()})
 }
 
 // ipxeScript follows ipxe.org/scripting. Names without a scheme are taken relative to the script's own URL; initrd= tells
-// an EFI kernel which of iPXE's files is the initramfs.
-func ipxeScript(baseURL, kernel, initramfs, cmdline string) string {
+// an EFI kernel which of iPXE's files are its initramfs.
+func ipxeScript(baseURL, kernel string, initrds []string, cmdline string) string {
 	if baseURL != "" && !strings.HasSuffix(baseURL, "/") {
 		baseURL += "/"
 	}
+	var args, lines strings.Builder
+	for _, name := range initrds {
+		args.WriteString(" initrd=" + name)
+		lines.WriteString("initrd " + baseURL + name + "\n")
+	}
 	return "#!ipxe\n" +
-		"kernel " + baseURL + kernel + " initrd=" + initramfs + " " + strings.ReplaceAll(cmdline, "${", "\\${") + "\n" +
-		"initrd " + baseURL + initramfs + "\n" +
+		"kernel " + baseURL + kernel + args.String() + " " + strings.ReplaceAll(cmdline, "${", "\\${") + "\n" +
+		lines.String() +
 		"boot\n"
 }

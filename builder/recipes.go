@@ -16,6 +16,7 @@ type recipe struct {
 	parts   []string // titles of the base's parts that it reads
 	amd64   []string // the same, on amd64 only
 	init    bool     // whether it holds an initramfs
+	area    bool     // whether it reserves an area for machine configurations
 	make    func(*kit) ([]File, error)
 }
 
@@ -28,15 +29,19 @@ func recipes() map[string]recipe {
 	return map[string]recipe{
 		"cmdline":   {version: 1, make: makeCmdline},
 		"initramfs": {version: 1, parts: initrd, init: true, make: makeInitramfs},
-		"iso":       {version: 1, parts: slices.Concat(uki, []string{base.SystemdBoot}), amd64: grub, init: true, make: makeISO},
+		"iso":       {version: 2, parts: slices.Concat(uki, []string{base.SystemdBoot}), amd64: grub, init: true, area: true, make: makeISO},
 		"kernel":    {version: 1, parts: kernel, make: makeKernel},
 		"pxe":       {version: 1, parts: slices.Concat(kernel, initrd), init: true, make: makePXE},
 		"uki":       {version: 1, parts: uki, init: true, make: makeUKIFile},
 	}
 }
 
-// inputInit is the input that is no part of a base.
-const inputInit = "init"
+// The inputs that are no parts of a base.
+const (
+	inputInit     = "init"
+	inputConfig   = "config"          // the area of machine configurations
+	inputEmbedded = "embedded-config" // the one in the initramfs
+)
 
 func recipeFor(kind string) (recipe, error) {
 	table := recipes()
@@ -58,10 +63,14 @@ func (r recipe) needs(arch string) []string {
 
 // inputs are all inputs that the recipe reads for arch.
 func (r recipe) inputs(arch string) []string {
+	out := r.needs(arch)
 	if r.init {
-		return append(r.needs(arch), inputInit)
+		out = append(out, inputInit)
 	}
-	return r.needs(arch)
+	if r.area {
+		out = append(out, inputConfig)
+	}
+	return out
 }
 
 // File is one file of an artifact.

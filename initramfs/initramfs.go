@@ -7,6 +7,7 @@
 //	init      zstd   /init
 //	root      plain  /rootfs.sqsh, the base's root image, which is compressed already and referred to, not copied
 //	release   plain  /etc/bootwright-release, what this image is
+//	documents plain  /usr/local/etc/talos/config.yaml, machine configurations (machine/configarea), where there are any
 //
 // A plain piece starts at a multiple of 4 bytes: the kernel drops everything behind one that does not.
 package initramfs
@@ -23,6 +24,7 @@ import (
 	"github.com/bootwright/bootwright/formats/cpio"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/formats/zstd"
+	"github.com/bootwright/bootwright/machine/configarea"
 )
 
 // Spooler keeps content whose length is unknown until it is made: the same key always means the same bytes.
@@ -49,6 +51,8 @@ type Parts struct {
 	Init    Piece // a static ELF executable
 	Root    Piece // a squashfs image
 	Release Release
+
+	Documents blob.Blob // an area of machine configurations; nil for none
 }
 
 // Encoder names what compresses the pieces; the same inputs and the same Encoder give the same bytes.
@@ -72,7 +76,15 @@ func Compose(ctx context.Context, p Parts, spool Spooler) (*blob.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return concat(piece{PieceEarly, early, 0}, piece{PieceInit, init, 0}, piece{"root", root, contentAt(root, p.Root.Blob)}, piece{"release", release, 0}), nil
+	pieces := []piece{{PieceEarly, early, 0}, {PieceInit, init, 0}, {"root", root, contentAt(root, p.Root.Blob)}, {"release", release, 0}}
+	if p.Documents != nil {
+		documents, err := archive(configarea.EmbeddedPath, 0o400, p.Documents)
+		if err != nil {
+			return nil, err
+		}
+		pieces = append(pieces, piece{"documents", documents, 0})
+	}
+	return concat(pieces...), nil
 }
 
 // The compressed pieces, by the names that Key takes.

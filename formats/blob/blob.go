@@ -51,6 +51,14 @@ func Slice(b Blob, off, n int64) Blob {
 	return section{b, off, n}
 }
 
+// Offset is where part, which Slice cut out of b, begins in it.
+func Offset(b, part Blob) (off int64, ok bool) {
+	if s, isSlice := part.(section); isSlice && s.b == b {
+		return s.off, true
+	}
+	return 0, part == b
+}
+
 // section is a comparable io.SectionReader, so that two equal slices are the same content to Locate.
 type section struct {
 	b      Blob

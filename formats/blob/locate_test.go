@@ -35,3 +35,20 @@ func TestMapSeesEmbeddedImages(t *testing.T) {
 		t.Errorf("map %v", m)
 	}
 }
+
+func TestOffset(t *testing.T) {
+	t.Parallel()
+	whole := Bytes(make([]byte, 10))
+	for _, c := range []struct {
+		part Blob
+		off  int64
+		ok   bool
+	}{
+		{whole, 0, true}, {Slice(whole, 3, 5), 3, true}, {Slice(Slice(whole, 3, 5), 1, 2), 4, true},
+		{Bytes(make([]byte, 10)), 0, false}, {Slice(Bytes(make([]byte, 10)), 3, 5), 0, false},
+	} {
+		if off, ok := Offset(whole, c.part); off != c.off || ok != c.ok {
+			t.Errorf("%v: %d, %v", c.part, off, ok)
+		}
+	}
+}

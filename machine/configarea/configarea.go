@@ -30,6 +30,8 @@ import (
 const (
 	// Path is where an area is in an initramfs: systemd-stub puts the credentials beside a UKI there.
 	Path = ".extra/credentials/config.cred"
+	// EmbeddedPath is where an area is that was built into the initramfs itself.
+	EmbeddedPath = "usr/local/etc/talos/config.yaml"
 	// Unit is what the size of a reserved area is a multiple of, in bytes.
 	Unit = 64 << 10
 	// MaxSize bounds an area: a machine of little memory holds it before anything else runs. In bytes.

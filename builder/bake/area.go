@@ -1,0 +1,107 @@
+package bake
+
+import (
+	"os"
+
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/fat"
+	"github.com/bootwright/bootwright/formats/iso9660"
+	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/configarea"
+)
+
+// The two names of the area in an ISO, which are of the same sectors: systemd-stub reads the credentials of a UKI from the
+// folder that is called like it, GRUB reads what the ISO 9660 file system has.
+const (
+	ESPPath = "EFI/Linux/bootwright.efi.extra.d/config.cred"
+	ISOPath = "boot/config.cred"
+
+	espImage = "boot/efi.img"
+)
+
+// Area is the reserved place of an image and what is in it.
+type Area struct {
+	Offset  int64 // in the image, bytes
+	Size    int64
+	Entries []configarea.Entry
+}
+
+// Free is how many bytes are left.
+func (a *Area) Free() int64 { return a.Size - configarea.Size(a.Entries) }
+
+// Find finds and decodes the area of an ISO. An error is Invalid for what is no ISO and for one that is damaged, and
+// Unsupported for one that has no area, or has it where writing it would not be enough.
+func Find(image blob.Blob) (*Area, error) {
+	image = leaf{image}
+	v, err := iso9660.Read(image)
+	if err != nil {
+		return nil, report.WithHint(err, "machine configurations go into ISOs that bootwright built")
+	}
+	inISO, esp := v.Tree.Get(ISOPath), v.Tree.Get(espImage)
+	if inISO == nil || esp == nil {
+		return nil, report.WithHint(report.Errorf(report.Unsupported, "the ISO has no place for machine configurations"), "build it again with this bootwright")
+	}
+	boot, err := fat.Read(esp.Open())
+	if err != nil {
+		return nil, report.Errorf(report.KindOf(err), "/%s: %w", espImage, err)
+	}
+	inESP := boot.Tree.Get(ESPPath)
+	if inESP == nil {
+		return nil, report.Errorf(report.Unsupported, "/%s has no %s", espImage, ESPPath)
+	}
+	at, ok := place(image, inISO.Open())
+	same, alsoOK := place(image, inESP.Open())
+	if !ok || !alsoOK || at != same || inISO.Size() != inESP.Size() {
+		return nil, report.Errorf(report.Unsupported, "/%s and %s in /%s are not the same sectors; the ISO was written anew by another program", ISOPath, ESPPath, espImage)
+	}
+	text, err := blob.ReadAll(inISO.Open(), configarea.MaxSize)
+	if err != nil {
+		return nil, report.Errorf(report.Invalid, "/%s: %w", ISOPath, err)
+	}
+	entries, err := configarea.Decode(text)
+	if err != nil {
+		return nil, report.Errorf(report.Invalid, "/%s: %w", ISOPath, err)
+	}
+	return &Area{Offset: at, Size: int64(len(text)), Entries: entries}, nil
+}
+
+// leaf hides what an image is made of, so that offsets are its own.
+type leaf struct{ blob.Blob }
+
+// place is where content lies in image, if it lies there in one piece.
+func place(image, content blob.Blob) (int64, bool) {
+	runs := blob.Map(content)
+	if len(runs) != 1 || runs[0].Blob.Size() != content.Size() {
+		return 0, false
+	}
+	return blob.Offset(image, runs[0].Blob)
+}
+
+// Write makes entries what the area of the image at path holds, and nothing else: the image stays as it is but for these
+// bytes. They are written at once and synced. More than fits is refused before anything is written.
+func Write(path string, entries []configarea.Entry) (*Area, error) {
+	image, err := blob.OpenFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer image.Close()
+	area, err := Find(image)
+	if err != nil {
+		return nil, report.Errorf(report.KindOf(err), "%s: %w", path, err)
+	}
+	text, err := configarea.Encode(entries, area.Size)
+	if err != nil {
+		return nil, report.WithHint(report.Errorf(report.KindOf(err), "%s: %w", path, err),
+			"build the ISO with more room, such as --set customization.machineConfig.room=%d", Room(entries, 0))
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(text, area.Offset); err != nil {
+		return nil, err
+	}
+	area.Entries = entries
+	return area, f.Sync()
+}
