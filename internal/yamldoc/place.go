@@ -52,6 +52,13 @@ func (d *Doc) Finding(path, message, hint string) report.Finding {
 	return f
 }
 
+// FindingAt is a fault at n, a node of the document.
+func (d *Doc) FindingAt(n *yaml.Node, message, hint string) report.Finding {
+	f := d.finding(n.Line, n.Column, message)
+	f.Hint = hint
+	return f
+}
+
 // find is the node to point at for path: a scalar itself, the key of anything bigger. exact is false where the document
 // ends above path; then it is that of the nearest node above.
 func (d *Doc) find(path string) (at *yaml.Node, exact bool) {

@@ -60,7 +60,7 @@ func TestLoose(t *testing.T) {
 	if err := Decode("x", text, &v); err == nil {
 		t.Error("what is not text is text")
 	}
-	if got := said(Decode("x", []byte("any: {a: {b: 1, b: 2}}\n"), &v)); got != "1:18 any.a.b: given twice, first on line 1" {
+	if got := said(Decode("x", []byte("any: {a: {b: 1, b: 2}}\n"), &v)); got != "1:17 any.a.b: given twice, first on line 1" {
 		t.Error(got)
 	}
 }

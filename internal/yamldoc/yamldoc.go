@@ -1,7 +1,7 @@
-// Package yamldoc decodes one YAML 1.2 document strictly into Go structs and says everything that is wrong with it at
+// Package yamldoc decodes YAML 1.2 documents strictly into Go structs and says everything that is wrong with it at
 // once, each finding with its line, its column and what to do. JSON documents are YAML documents.
 //
-// Left out on purpose: merge keys (<<), tags of one's own, keys that are not text, and more than one document. Aliases
+// Left out on purpose: merge keys (<<), tags of one's own and keys that are not text. Aliases
 // work; what they expand to is bounded.
 package yamldoc
 

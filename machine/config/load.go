@@ -78,9 +78,7 @@ func load(name string, data []byte) (*Config, report.Findings) {
 			continue
 		}
 		if _, twice := first[d.ID]; twice {
-			f := doc.Finding("", "duplicate document: "+d.String(), "")
-			f.Line, f.Column = doc.Node().Line, doc.Node().Column
-			findings = append(findings, f)
+			findings = append(findings, doc.FindingAt(doc.Node(), "duplicate document: "+d.String(), ""))
 			continue
 		}
 		first[d.ID] = doc
@@ -132,7 +130,7 @@ func Identify(doc *yamldoc.Doc) (kind Kind, name string, fs report.Findings) {
 func fault(doc *yamldoc.Doc, path, message, hint string) report.Findings {
 	f := doc.Finding(path, message, hint)
 	if f.Line == 0 {
-		f.Line, f.Column = doc.Node().Line, doc.Node().Column
+		f = doc.FindingAt(doc.Node(), message, hint)
 	}
 	return report.Findings{f}
 }

@@ -91,7 +91,8 @@ func (p Place) Fault(hint, format string, args ...any) {
 func (p Place) finding(message, hint string) report.Finding {
 	f := p.doc.Finding(p.path, message, hint)
 	if f.Line == 0 {
-		f.Line, f.Column = p.doc.Node().Line, p.doc.Node().Column
+		f = p.doc.FindingAt(p.doc.Node(), message, hint)
+		f.Path = p.path
 	}
 	return f
 }

@@ -36,7 +36,7 @@ func loadOperations(doc *yamldoc.Doc) ([]operation, error) {
 			}
 		}
 		if message, hint := op.check(); message != "" {
-			f := finding(doc, item, message, hint)
+			f := doc.FindingAt(item, message, hint)
 			f.Path = yamldoc.IndexPath("", i)
 			findings = append(findings, f)
 		}

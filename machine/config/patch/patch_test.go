@@ -153,6 +153,20 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestErrorShowsTheLine: what and where.
+func TestErrorShowsTheLine(t *testing.T) {
+	t.Parallel()
+	p, err := Load("p.yaml", []byte("machine:\n  time:\n    $patch: delete\n"))
+	if err == nil {
+		_, err = Apply(mustLoad(t, base), p)
+	}
+	want := "p.yaml:3:5: patch delete: path 'machine.time' in document '/v1alpha1': failed to delete path 'machine.time': lookup failed\n" +
+		"      $patch: delete\n      ^"
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
 func TestRead(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "p.yaml")

@@ -30,7 +30,7 @@ func checkStrategic(doc *yamldoc.Doc) (id string, fs report.Findings) {
 		return "", err
 	}
 	if verb(doc.Node()) == remove && kind.Name == config.MainKind {
-		return "", report.Findings{finding(doc, doc.Node(), "can't delete the root of the legacy document", "the main document cannot be deleted")}
+		return "", report.Findings{doc.FindingAt(doc.Node(), "can't delete the root of the legacy document", "the main document cannot be deleted")}
 	}
 	err := doc.FromNode(stripped(doc.Node())).Decode(kind.New())
 	fs, _ = errors.AsType[report.Findings](err)
@@ -48,7 +48,7 @@ func messageID(id config.ID) string {
 // checkDirectives looks for values of $patch that nobody knows.
 func checkDirectives(doc *yamldoc.Doc, n *yaml.Node) report.Findings {
 	if v := get(n, directive); v != nil && !slices.Contains([]string{remove, replace}, v.Value) {
-		return report.Findings{finding(doc, v, "unknown $patch", "delete or replace")}
+		return report.Findings{doc.FindingAt(v, "unknown $patch", "delete or replace")}
 	}
 	for _, child := range n.Content {
 		if fs := checkDirectives(doc, child); fs != nil {
@@ -58,15 +58,9 @@ func checkDirectives(doc *yamldoc.Doc, n *yaml.Node) report.Findings {
 	return nil
 }
 
-func finding(doc *yamldoc.Doc, at *yaml.Node, message, hint string) report.Finding {
-	f := doc.Finding("", message, hint)
-	f.Line, f.Column = at.Line, at.Column
-	return f
-}
-
 // fail is an error about a place of a patch.
 func fail(doc *yamldoc.Doc, at *yaml.Node, message, hint string) error {
-	return config.HideSecrets(report.Findings{finding(doc, at, message, hint)}).Err()
+	return config.HideSecrets(report.Findings{doc.FindingAt(at, message, hint)}).Err()
 }
 
 // strategic merges the documents of a patch.
@@ -81,14 +75,11 @@ func (s *state) strategic(p *Patch) error {
 		case verb(patch) == remove:
 			s.remove(target)
 			continue
-		case target == nil || verb(patch) == replace:
-			added := &document{ID: id, node: mapping()}
-			if target == nil {
-				s.docs = append(s.docs, added)
-			} else {
-				target.node = added.node
-			}
-			target = s.find(id)
+		case target == nil:
+			target = &document{ID: id, node: mapping()}
+			s.docs = append(s.docs, target)
+		case verb(patch) == replace:
+			target.node = mapping()
 		}
 		m := merger{patch: doc, id: messageID(id), named: id.Name != ""}
 		t := reflect.TypeOf(kind.New()).Elem()
