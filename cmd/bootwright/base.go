@@ -10,11 +10,12 @@ import (
 	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/builder/base/oci"
 	"github.com/bootwright/bootwright/builder/reference"
+	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
 func newBaseCommand(a *app) *cobra.Command {
-	return parent(&cobra.Command{
+	return cli.Parent(&cobra.Command{
 		Use:     "base",
 		GroupID: groupMake,
 		Short:   "make a base from Debian packages, show what is in one",
@@ -40,12 +41,12 @@ same digest. Making a base takes a minute or two and some 700 MB of temporary sp
 		Example: `  bootwright base build -o oci:_out/base
   bootwright base build --arch arm64 --flavour cloud -o oci:_out/base:cloud`,
 		Annotations: map[string]string{parseOnly: "downloads packages"},
-		Args:        arguments(0, 0, ""),
+		Args:        cli.Arguments(0, 0, ""),
 		RunE:        func(cmd *cobra.Command, _ []string) error { return runBaseBuild(cmd.Context(), a, opts) },
 	}
 	f := cmd.Flags()
-	f.Var(newChoice(&opts.Arch, base.Arches()...), "arch", "architecture of the machines")
-	f.Var(newChoice(&opts.Flavour, base.Flavours()...), "flavour", "kernel: generic for any machine, cloud for virtual ones")
+	f.Var(cli.NewChoice(&opts.Arch, base.Arches()...), "arch", "architecture of the machines")
+	f.Var(cli.NewChoice(&opts.Flavour, base.Flavours()...), "flavour", "kernel: generic for any machine, cloud for virtual ones")
 	f.StringVarP(&opts.output, "output", "o", "", "where to put it: oci:DIR[:TAG]")
 	f.StringArrayVar(&opts.FirmwarePackages, "firmware-package", nil, "`PACKAGE` with firmware that modules name (repeatable)")
 	f.StringVar(&opts.Sources, "sources", "", "sources.list(5) `FILE` to use instead of this machine's")
@@ -89,7 +90,7 @@ func newBaseInspectCommand(a *app) *cobra.Command {
 		Short:       "show what is in a base: parts, packages, licences, modules left out",
 		Example:     "  bootwright base inspect oci:_out/base\n  bootwright base inspect oci:_out/base --json | jq -r .packages[].name",
 		Annotations: map[string]string{parseOnly: "needs a base"},
-		Args:        arguments(1, 1, "one REF"),
+		Args:        cli.Arguments(1, 1, "one REF"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.ref = args[0]
 			return runBaseInspect(cmd.Context(), a, opts)
@@ -97,7 +98,7 @@ func newBaseInspectCommand(a *app) *cobra.Command {
 	}
 	opts.bindCache(cmd)
 	cmd.Flags().StringVar(&opts.arch, "arch", "", "architecture, where the base has several: "+strings.Join(base.Arches(), " or "))
-	completeWords(cmd, "arch", base.Arches())
+	cli.CompleteWords(cmd, "arch", base.Arches())
 	cmd.Flags().BoolVar(&opts.json, "json", false, "print JSON")
 	return cmd
 }
@@ -113,7 +114,7 @@ func runBaseInspect(ctx context.Context, a *app, opts baseInspectOptions) error 
 		return err
 	}
 	if opts.json {
-		return printJSON(a.stdout, m)
+		return cli.PrintJSON(a.stdout, m)
 	}
 	return m.WriteText(a.stdout)
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/bootwright/bootwright/inspect"
+	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/internal/vm"
 )
@@ -49,7 +50,7 @@ KVM runs it where that works, otherwise QEMU's interpreter, TCG, which takes som
 			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 				args = args[:dash]
 			}
-			return arguments(1, 1, "one FILE")(cmd, args)
+			return cli.Arguments(1, 1, "one FILE")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.file, opts.qemu = args[0], args[1:]
@@ -57,10 +58,10 @@ KVM runs it where that works, otherwise QEMU's interpreter, TCG, which takes som
 		},
 	}
 	flags := cmd.Flags()
-	flags.Var(newChoice(&opts.firmware, string(vm.UEFI), string(vm.BIOS)), "firmware", "what starts the machine")
-	flags.Var(newChoice(&opts.as, auto, string(vm.CDROM), string(vm.Disk), string(vm.USB)), "as", "what the machine sees FILE as")
-	flags.Var(newChoice(&opts.arch, auto, "amd64", "arm64"), "arch", "architecture of the machine")
-	flags.Var(newChoice(&opts.accel, auto, "kvm", "tcg"), "accel", "what runs the machine")
+	flags.Var(cli.NewChoice(&opts.firmware, string(vm.UEFI), string(vm.BIOS)), "firmware", "what starts the machine")
+	flags.Var(cli.NewChoice(&opts.as, auto, string(vm.CDROM), string(vm.Disk), string(vm.USB)), "as", "what the machine sees FILE as")
+	flags.Var(cli.NewChoice(&opts.arch, auto, "amd64", "arm64"), "arch", "architecture of the machine")
+	flags.Var(cli.NewChoice(&opts.accel, auto, "kvm", "tcg"), "accel", "what runs the machine")
 	flags.IntVar(&opts.memory, "memory", 1024, "memory in MiB")
 	flags.BoolVar(&opts.writable, "writable", false, "keep in FILE what the machine writes")
 	flags.StringVar(&opts.until, "until", "", "end the machine when it says this; anything else is an error")

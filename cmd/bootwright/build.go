@@ -13,6 +13,7 @@ import (
 
 	"github.com/bootwright/bootwright/builder"
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/progress"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -40,7 +41,7 @@ it is complete.`,
   bootwright build -f profile.yaml --sha256sums -o _out
   bootwright build metal-uki --base oci:_out/base -o - > metal.efi`,
 		Annotations: map[string]string{parseOnly: "needs a base"},
-		Args:        arguments(0, 1, "one PROFILE"),
+		Args:        cli.Arguments(0, 1, "one PROFILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.setName(args)
 			return runBuild(cmd.Context(), a, opts)
@@ -80,7 +81,7 @@ func runBuild(ctx context.Context, a *app, opts buildOptions) error {
 	if err != nil {
 		return err
 	}
-	artifact, err := s.builder.Build(ctx, plan)
+	artifact, err := s.build(ctx, plan)
 	if err != nil {
 		return err
 	}
@@ -92,7 +93,7 @@ func runBuild(ctx context.Context, a *app, opts buildOptions) error {
 		return err
 	}
 	if opts.json {
-		return printJSON(a.stdout, buildResult{plan.Digest(), files})
+		return cli.PrintJSON(a.stdout, buildResult{plan.Digest(), files})
 	}
 	var text strings.Builder
 	for _, f := range files {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bootwright/bootwright/inspect"
+	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
@@ -25,7 +26,7 @@ file system in it, the UKI in that, and its initramfs.`,
 		Example: `  bootwright cat metal-amd64.iso:/boot/grub/grub.cfg
   bootwright cat metal-amd64.iso:/boot/efi.img/EFI/Linux/bootwright.efi/.cmdline`,
 		Annotations: map[string]string{parseOnly: "needs an ISO"},
-		Args:        arguments(1, 1, "one IMAGE:PATH"),
+		Args:        cli.Arguments(1, 1, "one IMAGE:PATH"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts, err := splitImagePath(args[0])
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bootwright/bootwright/inspect"
+	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
@@ -24,7 +25,7 @@ func newDiffCommand(a *app) *cobra.Command {
 line of the UKI and of GRUB's menu, not a changed ISO. Without a difference the two files are equal byte for byte.`,
 		Example:     "  bootwright diff old.iso new.iso\n  bootwright diff old.iso new.iso --json",
 		Annotations: map[string]string{parseOnly: "needs two ISOs"},
-		Args:        arguments(2, 2, "two files"),
+		Args:        cli.Arguments(2, 2, "two files"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.a, opts.b = args[0], args[1]
 			return runDiff(cmd.Context(), a, opts)
@@ -48,7 +49,7 @@ func runDiff(ctx context.Context, a *app, opts diffOptions) error {
 		return err
 	}
 	if opts.json {
-		err = printJSON(a.stdout, append([]inspect.Change{}, changes...))
+		err = cli.PrintJSON(a.stdout, append([]inspect.Change{}, changes...))
 	} else {
 		err = inspect.WriteChanges(a.stdout, changes)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/inspect"
+	"github.com/bootwright/bootwright/internal/cli"
 )
 
 type inspectOptions struct {
@@ -35,7 +36,7 @@ http://HOST/REPO.`,
 		Example: "  bootwright inspect metal-amd64.iso\n  bootwright inspect metal-amd64.iso --json | jq .facts\n" +
 			"  bootwright inspect oci:_out/base",
 		Annotations: map[string]string{parseOnly: "needs an ISO"},
-		Args:        arguments(1, 1, "one FILE or REF"),
+		Args:        cli.Arguments(1, 1, "one FILE or REF"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.what = args[0]
 			return runInspect(cmd.Context(), a, opts)
@@ -43,7 +44,7 @@ http://HOST/REPO.`,
 	}
 	opts.bindCache(cmd)
 	cmd.Flags().StringVar(&opts.arch, "arch", "", "architecture, where a REF has several: "+strings.Join(base.Arches(), " or "))
-	completeWords(cmd, "arch", base.Arches())
+	cli.CompleteWords(cmd, "arch", base.Arches())
 	cmd.Flags().BoolVar(&opts.digests, "digests", true, "compute the digest of each file")
 	cmd.Flags().BoolVar(&opts.json, "json", false, "print JSON")
 	return cmd
@@ -56,7 +57,7 @@ func runInspect(ctx context.Context, a *app, opts inspectOptions) error {
 	}
 	defer done()
 	if opts.json {
-		return printJSON(a.stdout, it)
+		return cli.PrintJSON(a.stdout, it)
 	}
 	return it.WriteText(a.stdout)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/bootwright/bootwright/builder/basetest"
 	"github.com/bootwright/bootwright/initramfs/embedded"
+	"github.com/bootwright/bootwright/internal/cli/clitest"
 )
 
 // TestMain lets the test binary be bootwright itself when a script or an example calls it by that name.
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script: one file a behaviour. Each finds a small base in dir:base and has a cache of its own.
 // Beside testscript's own commands and conditions there are
 //
-//	exits CODE command...   like exec, for a command that must end with this exit code
+//	exits CODE command...   as clitest says
 //	size FILE MIN MAX       fails unless the file has that many bytes
 //	[init]                  whether this bootwright carries the init for amd64
 func TestScripts(t *testing.T) {
@@ -48,24 +49,10 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("BOOTWRIGHT_UPDATE") == "1",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": runExits,
+			"exits": clitest.Exits,
 			"size":  runSize,
 		},
 	})
-}
-
-func runExits(ts *testscript.TestScript, neg bool, args []string) {
-	want, err := strconv.Atoi(args[0])
-	if err != nil || neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE command...")
-	}
-	got := 0
-	if failed, ok := errors.AsType[*exec.ExitError](ts.Exec(args[1], args[2:]...)); ok {
-		got = failed.ExitCode()
-	}
-	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
-	}
 }
 
 func runSize(ts *testscript.TestScript, neg bool, args []string) {

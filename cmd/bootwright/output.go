@@ -2,20 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/internal/cli"
 )
-
-// printJSON prints v indented, with a newline at the end and without escaping HTML.
-func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
-}
 
 // copyOut writes b in order and stops when ctx does.
 func copyOut(ctx context.Context, w io.Writer, b blob.Blob) error {
@@ -33,27 +25,5 @@ type interruptible struct {
 }
 
 func (i interruptible) Write(p []byte) (int, error) {
-	return await(i.ctx, func() (int, error) { return i.w.Write(p) })
-}
-
-// await is what do returns, or the end of ctx where that comes first: do then goes on by itself.
-func await[T any](ctx context.Context, do func() (T, error)) (T, error) {
-	type result struct {
-		v   T
-		err error
-	}
-	if err := ctx.Err(); err != nil {
-		return *new(T), err
-	}
-	done := make(chan result, 1)
-	go func() {
-		v, err := do()
-		done <- result{v, err}
-	}()
-	select {
-	case got := <-done:
-		return got.v, got.err
-	case <-ctx.Done():
-		return *new(T), ctx.Err()
-	}
+	return cli.Await(i.ctx, func() (int, error) { return i.w.Write(p) })
 }

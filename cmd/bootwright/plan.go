@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/bootwright/bootwright/internal/cli"
 )
 
 type planOptions struct {
@@ -25,7 +27,7 @@ Saved, it builds the same bytes again with "bootwright build -f PLAN".`,
 		Example: `  bootwright plan iso --base oci:_out/base > iso.plan
   bootwright plan iso --base oci:_out/base --json | jq .result.files[].size`,
 		Annotations: map[string]string{parseOnly: "needs a base"},
-		Args:        arguments(0, 1, "one PROFILE"),
+		Args:        cli.Arguments(0, 1, "one PROFILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.setName(args)
 			return runPlan(cmd.Context(), a, opts)
@@ -50,13 +52,13 @@ func runPlan(ctx context.Context, a *app, opts planOptions) error {
 	if err != nil {
 		return err
 	}
-	artifact, err := s.builder.Build(ctx, plan)
+	artifact, err := s.build(ctx, plan)
 	if err != nil {
 		return err
 	}
 	preview := artifact.Preview(pieces)
 	if opts.json {
-		return printJSON(a.stdout, preview)
+		return cli.PrintJSON(a.stdout, preview)
 	}
 	out, err := yaml.Dump(preview, yaml.WithLineWidth(-1)) // a command line is one line
 	if err != nil {

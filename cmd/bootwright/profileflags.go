@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/profiles"
 )
@@ -31,8 +32,8 @@ func (o *profileOptions) bind(cmd *cobra.Command) {
 	f.StringVar(&o.base, "base", "", "base `REF`: oci:DIR[:TAG], tar:FILE, dir:DIR or a registry reference")
 	f.StringArrayVar(&o.kernelArgs, "extra-kernel-arg", nil, "kernel `ARG` to add; -NAME removes one (repeatable)")
 	f.StringArrayVar(&o.set, "set", nil, "`PATH=VALUE` to set in the profile, such as output.isoOptions.label=SITE7 (repeatable)")
-	completeWords(cmd, "arch", profiles.Arches())
-	completeWords(cmd, "platform", profiles.Platforms())
+	cli.CompleteWords(cmd, "arch", profiles.Arches())
+	cli.CompleteWords(cmd, "platform", profiles.Platforms())
 	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -73,8 +74,7 @@ func (o *profileOptions) read(ctx context.Context, a *app) (name string, data []
 		defer f.Close()
 		in = f
 	}
-	// An interrupt ends the wait where nothing comes.
-	data, err = await(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(in, maxProfile+1)) })
+	data, err = cli.ReadAll(ctx, io.LimitReader(in, maxProfile+1))
 	if err != nil {
 		return "", nil, err
 	}

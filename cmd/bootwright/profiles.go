@@ -9,12 +9,13 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/profiles"
 )
 
 func newProfilesCommand(a *app) *cobra.Command {
-	return parent(&cobra.Command{
+	return cli.Parent(&cobra.Command{
 		Use:     "profiles",
 		GroupID: groupMake,
 		Short:   "list and show profiles, print their schema",
@@ -35,7 +36,7 @@ func newProfilesListCommand(a *app) *cobra.Command {
 		Use:     "list",
 		Short:   "list the built-in profiles",
 		Example: "  bootwright profiles list\n  bootwright profiles list --json",
-		Args:    arguments(0, 0, ""),
+		Args:    cli.Arguments(0, 0, ""),
 		RunE:    func(*cobra.Command, []string) error { return runProfilesList(a, opts) },
 	}
 	cmd.Flags().BoolVar(&opts.json, "json", false, "print JSON")
@@ -64,7 +65,7 @@ func runProfilesList(a *app, opts profilesListOptions) error {
 		list = append(list, profileSummary{name, p.Output.Kind, strings.TrimPrefix(first, "# ")})
 	}
 	if opts.json {
-		return printJSON(a.stdout, list)
+		return cli.PrintJSON(a.stdout, list)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tKIND\tMAKES")
@@ -93,7 +94,7 @@ and with the flags laid over it. The output is a profile again.`,
   bootwright profiles show -f my.yaml --set version=v1.2.3
   bootwright profiles show metal-uki --extra-kernel-arg -pti --extra-kernel-arg quiet --json
   bootwright profiles show pxe --source > pxe.yaml`,
-		Args: arguments(0, 1, "one PROFILE"),
+		Args: cli.Arguments(0, 1, "one PROFILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.setName(args)
 			return runProfilesShow(cmd.Context(), a, opts)
@@ -127,7 +128,7 @@ func runProfilesShow(ctx context.Context, a *app, opts profilesShowOptions) erro
 		_, err = fmt.Fprintln(a.stdout, line)
 		return err
 	case opts.json:
-		return printJSON(a.stdout, p)
+		return cli.PrintJSON(a.stdout, p)
 	}
 	text, err := yaml.Dump(p)
 	if err != nil {
@@ -154,7 +155,7 @@ func newProfilesSchemaCommand(a *app) *cobra.Command {
 		Use:     "schema",
 		Short:   "print the JSON Schema of profiles, for editors",
 		Example: "  bootwright profiles schema > profile.schema.json",
-		Args:    arguments(0, 0, ""),
+		Args:    cli.Arguments(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := a.stdout.Write(profiles.Schema())
 			return err

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -52,19 +50,19 @@ func newRootCommand(a *app) *cobra.Command {
 		Long: `bootwright builds boot assets. A profile says what to make; a base holds the kernel, the root image and the boot
 loaders; out come an ISO, a UKI, a network boot set or a part of one.`,
 		Example: "  bootwright profiles list\n  bootwright profiles show iso",
-		Version: version().String(),
+		Version: cli.Version().String(),
 	}
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetVersionTemplate("bootwright {{.Version}}\n")
-	root.PersistentFlags().Var(newChoice(&a.progressMode, progress.Modes()...), "progress", "how to show progress")
+	root.PersistentFlags().Var(cli.NewChoice(&a.progressMode, progress.Modes()...), "progress", "how to show progress")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "print errors and results only")
 	root.AddGroup(
 		&cobra.Group{ID: groupMake, Title: "Make:"},
 		&cobra.Group{ID: groupLook, Title: "Look inside:"},
 	)
-	parent(root,
+	return cli.Parent(root,
 		newBuildCommand(a),
 		newPlanCommand(a),
 		newBaseCommand(a),
@@ -74,40 +72,8 @@ loaders; out come an ISO, a UKI, a network boot set or a part of one.`,
 		newCatCommand(a),
 		newBootCommand(a),
 		newProfilesCommand(a),
-		newVersionCommand(a),
+		cli.VersionCommand("bootwright", a.stdout),
 	)
-	completeChoices(root)
-	return root
-}
-
-// parent makes cmd a command that does nothing but hold children.
-func parent(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
-	cmd.AddCommand(children...)
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return cli.UnknownCommand(cmd, args[0])
-		}
-		return nil
-	}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	return cmd
-}
-
-// arguments accepts min to max arguments; what names them in messages.
-func arguments(least, most int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		switch {
-		case len(args) > most && most == 0:
-			return fmt.Errorf("%s takes no arguments, not %q", cmd.CommandPath(), args)
-		case len(args) > most:
-			return fmt.Errorf("%s takes %s, not also %q", cmd.CommandPath(), what, args[most:])
-		case len(args) < least:
-			return fmt.Errorf("%s needs %s", cmd.CommandPath(), what)
-		case slices.Contains(args, ""):
-			return fmt.Errorf("%s takes %s, and %q is nothing", cmd.CommandPath(), what, "")
-		}
-		return nil
-	}
 }
 
 // parseOnly marks a command whose examples need inputs too big for a test: they are parsed and not run.

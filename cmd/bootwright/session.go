@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -57,6 +58,7 @@ type session struct {
 	progress *progress.Progress
 	store    *store.Store
 	builder  *builder.Builder
+	step     atomic.Pointer[progress.Step] // the one that reads, downloads or compresses now
 }
 
 func openSession(a *app, opts requestOptions) (*session, error) {
@@ -64,13 +66,27 @@ func openSession(a *app, opts requestOptions) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := a.progress()
-	s, err := store.Open(dir, store.Options{Verify: opts.verifyCache})
+	s := &session{app: a, opts: opts, progress: a.progress()}
+	s.store, err = store.Open(dir, store.Options{
+		Verify:   opts.verifyCache,
+		Progress: func(n int64) { s.step.Load().Add(n) },
+	})
 	if err != nil {
 		return nil, err
 	}
-	images := fetch.New(s, fetch.Options{Insecure: opts.insecure})
-	return &session{a, opts, p, s, &builder.Builder{Store: s, Images: images, Init: embedded.Init}}, nil
+	images := fetch.New(s.store, fetch.Options{Insecure: opts.insecure})
+	s.builder = &builder.Builder{Store: s.store, Images: images, Init: embedded.Init}
+	return s, nil
+}
+
+// during shows a step whose bytes are those that the store reads and writes meanwhile.
+func (s *session) during(name string, do func() error) error {
+	step := s.progress.Step(name, 0)
+	s.step.Store(step)
+	err := do()
+	s.step.Store(nil)
+	step.Done(err)
+	return err
 }
 
 func (s *session) close() { s.store.Close() }
@@ -93,8 +109,20 @@ func (s *session) plan(ctx context.Context) (*builder.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	step := s.progress.Step("open inputs", 0)
-	plan, err := s.builder.Lock(ctx, profile)
-	step.Done(err)
+	var plan *builder.Plan
+	err = s.during("resolve the base", func() (err error) {
+		plan, err = s.builder.Lock(ctx, profile)
+		return err
+	})
 	return plan, err
+}
+
+// build lays out what the plan makes, and has all inputs at hand then.
+func (s *session) build(ctx context.Context, plan *builder.Plan) (*builder.Artifact, error) {
+	var artifact *builder.Artifact
+	err := s.during("open inputs", func() (err error) {
+		artifact, err = s.builder.Build(ctx, plan)
+		return err
+	})
+	return artifact, err
 }

@@ -18,6 +18,7 @@ import (
 func Run(ctx context.Context, root *cobra.Command, args []string) error {
 	started := false
 	trackStart(root, &started)
+	completeChoices(root)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetHelpTemplate(root.HelpTemplate() + "\n{{if .HasParent}}" + exitCodeLine() + "{{else}}" + exitCodeTable() + "{{end}}\n")
 	root.SetArgs(args)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Parent makes cmd a command that does nothing but hold children.
@@ -34,6 +35,8 @@ func Arguments(least, most int, what string) cobra.PositionalArgs {
 			return fmt.Errorf("%s takes %s, not also %q", cmd.CommandPath(), what, args[most:])
 		case len(args) < least:
 			return fmt.Errorf("%s needs %s", cmd.CommandPath(), what)
+		case slices.Contains(args, ""):
+			return fmt.Errorf("%s takes %s, and %q is nothing", cmd.CommandPath(), what, "")
 		}
 		return nil
 	}
@@ -66,6 +69,20 @@ func (c *Choice) String() string { return *c.value }
 // Type is for pflag.
 func (c *Choice) Type() string { return strings.Join(c.words, "|") }
 
+// completeChoices offers the words of every Choice of cmd, and of the commands below it, in the shell.
+func completeChoices(cmd *cobra.Command) {
+	for _, flags := range []*pflag.FlagSet{cmd.LocalNonPersistentFlags(), cmd.PersistentFlags()} {
+		flags.VisitAll(func(f *pflag.Flag) {
+			if c, ok := f.Value.(*Choice); ok {
+				CompleteWords(cmd, f.Name, c.words)
+			}
+		})
+	}
+	for _, child := range cmd.Commands() {
+		completeChoices(child)
+	}
+}
+
 // CompleteWords offers words for a flag of cmd in the shell. The flag has to be bound already.
 func CompleteWords(cmd *cobra.Command, flag string, words []string) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
@@ -83,19 +100,27 @@ func PrintJSON(w io.Writer, v any) error {
 
 // ReadAll is io.ReadAll that ctx can end while nothing comes. The reader must not be used any more after that.
 func ReadAll(ctx context.Context, r io.Reader) ([]byte, error) {
+	return Await(ctx, func() ([]byte, error) { return io.ReadAll(r) })
+}
+
+// Await is what do returns, or the end of ctx where that comes first: do then goes on by itself.
+func Await[T any](ctx context.Context, do func() (T, error)) (T, error) {
 	type result struct {
-		data []byte
-		err  error
+		v   T
+		err error
+	}
+	if err := ctx.Err(); err != nil {
+		return *new(T), err
 	}
 	done := make(chan result, 1)
 	go func() {
-		data, err := io.ReadAll(r)
-		done <- result{data, err}
+		v, err := do()
+		done <- result{v, err}
 	}()
 	select {
 	case got := <-done:
-		return got.data, got.err
+		return got.v, got.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return *new(T), ctx.Err()
 	}
 }
