@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/console"
+	"github.com/bootwright/bootwright/initramfs/pid1/documents"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/modules"
 	"github.com/bootwright/bootwright/initramfs/pid1/supervise"
@@ -19,6 +20,7 @@ type boot struct {
 	group   *supervise.Group
 	modules *modules.Loader
 	report  bootreport.Report
+	configs []documents.Source // machine configurations in the initramfs
 
 	mu  sync.Mutex
 	log *console.Log
@@ -43,11 +45,13 @@ func (b *boot) steps() []step {
 		{"console", false, b.openConsole},
 		{"arguments", false, b.readArguments},
 		{"release", false, b.readRelease},
+		{"configs", false, b.collectConfigs},
 		{"root-modules", false, b.loadRootModules},
 		{"root", true, b.mountRoot},
 		{"writable", false, b.mountWritable},
 		{"switch", true, b.switchRoot},
 		{"modules", false, b.loadDeviceModules},
+		{"documents", false, b.loadConfig},
 		{"hardware", false, b.inspectHardware},
 	}
 }

@@ -7,6 +7,8 @@ package bootreport
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"strings"
 
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/cmdline"
@@ -38,6 +40,8 @@ type Report struct {
 	Memory      Memory            `json:"memory"`
 	Clock       Clock             `json:"clock"`
 	Root        Root              `json:"root"`
+	Hostname    string            `json:"hostname,omitempty"` // that the machine configuration gave it
+	Config      Config            `json:"config"`
 	Modules     Modules           `json:"modules"`
 	Disks       []Disk            `json:"disks"`
 	Phases      []Phase           `json:"phases"` // in order; the first is the kernel's, before init
@@ -77,6 +81,48 @@ type Root struct {
 	Image  string   `json:"image"`            // path in the initramfs
 	Size   int64    `json:"size"`             // of the image in bytes
 	Layers []string `json:"layers,omitempty"` // images that it is made of, the base first
+}
+
+// Where a machine configuration was found.
+const (
+	SourceBaked     = "baked"     // in the asset, beside what is measured
+	SourceInitramfs = "initramfs" // built into the initramfs
+	SourceNone      = "none"
+)
+
+// Config is the machine configuration that the machine found, and what came of it.
+type Config struct {
+	Source    string     `json:"source"`              // one of the above
+	Match     string     `json:"match,omitempty"`     // by which it was picked: default, a UUID, serial number or MAC address
+	Documents []Document `json:"documents,omitempty"` // none where there are faults
+	Findings  []Finding  `json:"findings,omitempty"`
+}
+
+// Document is a document of the configuration. The main one is of kind v1alpha1.
+type Document struct {
+	Kind string `json:"kind"`
+	Name string `json:"name,omitempty"`
+}
+
+// Finding is something wrong or doubtful in the configuration. Line and column count from 1; 0 is no place.
+type Finding struct {
+	Severity string `json:"severity"` // fault or warning
+	Line     int    `json:"line,omitempty"`
+	Column   int    `json:"column,omitempty"`
+	Path     string `json:"path,omitempty"` // of the field
+	Message  string `json:"message"`
+}
+
+// String is "line:column: path: message".
+func (f Finding) String() string {
+	var b strings.Builder
+	if f.Line > 0 {
+		fmt.Fprintf(&b, "%d:%d: ", f.Line, f.Column)
+	}
+	if f.Path != "" {
+		b.WriteString(f.Path + ": ")
+	}
+	return b.String() + f.Message
 }
 
 // Modules are the kernel modules that were loaded for the root and for devices.
