@@ -1,0 +1,154 @@
+package squashfs
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/bootwright/bootwright/internal/report"
+)
+
+// file is the content of one, a Blob that unpacks the blocks it is read from. It keeps the last one.
+type file struct {
+	im       *image
+	size     int64
+	starts   []uint64 // offset of each block in the image
+	sizes    []uint32 // of each block there; see stored
+	fragment uint32   // index of the block that holds the end of the file, or none
+	within   uint32   // offset of the end in that block, unpacked
+
+	mu      sync.Mutex
+	index   int // of the block that is unpacked
+	content []byte
+}
+
+// file reads the rest of a file's inode.
+func (im *image) file(c *cursor, isExtended bool) (*file, error) {
+	f := &file{im: im, index: -1}
+	var start uint64
+	if isExtended {
+		var d struct {
+			Start, Size, Sparse            uint64
+			Links, Fragment, Within, Xattr uint32
+		}
+		if err := c.decode(&d); err != nil {
+			return nil, err
+		}
+		start, f.size, f.fragment, f.within = d.Start, int64(d.Size), d.Fragment, d.Within
+	} else {
+		var d struct{ Start, Fragment, Within, Size uint32 }
+		if err := c.decode(&d); err != nil {
+			return nil, err
+		}
+		start, f.size, f.fragment, f.within = uint64(d.Start), int64(d.Size), d.Fragment, d.Within
+	}
+	const most = 1 << 52
+	if f.size < 0 || f.size > most || f.fragment != none && uint64(f.fragment) >= uint64(len(im.fragments)) {
+		return nil, report.Errorf(report.Invalid, "a file of %d bytes whose end is in fragment %d", f.size, f.fragment)
+	}
+	blocks := f.size / int64(im.super.BlockSize)
+	if f.fragment == none && f.size%int64(im.super.BlockSize) > 0 {
+		blocks++
+	}
+	for range blocks { // as many as the metadata has, whatever the size says
+		var size uint32
+		if err := c.decode(&size); err != nil {
+			return nil, err
+		}
+		if err := im.take(1, 12); err != nil {
+			return nil, err
+		}
+		f.starts, f.sizes = append(f.starts, start), append(f.sizes, size)
+		n, _ := stored(size)
+		start += uint64(n)
+	}
+	return f, nil
+}
+
+// stored is how many bytes a data block has in the image, and whether they are not compressed. None stand for zeros.
+func stored(size uint32) (n uint32, raw bool) {
+	const uncompressed = 1 << 24
+	return size &^ uncompressed, size&uncompressed != 0
+}
+
+// Size is the length in bytes.
+func (f *file) Size() int64 { return f.size }
+
+// ReadAt follows io.ReaderAt.
+func (f *file) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("read at negative offset %d", off)
+	}
+	done := 0
+	for done < len(p) && off < f.size {
+		n, err := f.readBlock(p[done:], off)
+		if err != nil {
+			return done, fmt.Errorf("squashfs: block at byte %d: %w", off, err)
+		}
+		done, off = done+n, off+int64(n)
+	}
+	if done < len(p) {
+		return done, io.EOF
+	}
+	return done, nil
+}
+
+// readBlock fills p as far as the block goes that holds byte off.
+func (f *file) readBlock(p []byte, off int64) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	size := int64(f.im.super.BlockSize)
+	index := int(off / size)
+	if index != f.index {
+		f.index = -1
+		content, err := f.unpack(index, int(min(size, f.size-int64(index)*size)))
+		if err != nil {
+			return 0, err
+		}
+		f.index, f.content = index, content
+	}
+	return copy(p, f.content[off%size:]), nil
+}
+
+// unpack is block index, of want bytes.
+func (f *file) unpack(index, want int) ([]byte, error) {
+	if index < len(f.sizes) {
+		p, err := f.im.data(f.starts[index], f.sizes[index], want)
+		if err == nil && len(p) != want {
+			err = report.Errorf(report.Invalid, "unpacks to %d bytes, not %d", len(p), want)
+		}
+		return p, err
+	}
+	e := f.im.fragments[f.fragment]
+	p, err := f.im.data(e.Start, e.Size, int(f.im.super.BlockSize))
+	if err != nil {
+		return nil, err
+	}
+	if uint64(f.within)+uint64(want) > uint64(len(p)) {
+		return nil, report.Errorf(report.Invalid, "bytes %d to %d of a fragment of %d", f.within, uint64(f.within)+uint64(want), len(p))
+	}
+	return p[f.within:][:want], nil
+}
+
+// data is the block of at most most bytes at start.
+func (im *image) data(start uint64, size uint32, most int) ([]byte, error) {
+	n, raw := stored(size)
+	switch {
+	case n == 0:
+		return make([]byte, most), nil
+	case n > maxBlock:
+		return nil, report.Errorf(report.Invalid, "a block of %d bytes", n)
+	}
+	p := make([]byte, n)
+	if err := im.readAt(p, start); err != nil {
+		return nil, err
+	}
+	if raw {
+		return p, nil
+	}
+	out, err := im.unpack(p, most)
+	if err != nil {
+		return nil, report.Errorf(report.Invalid, "%w", err)
+	}
+	return out, nil
+}
