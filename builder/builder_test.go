@@ -357,6 +357,9 @@ func TestBuildRefuses(t *testing.T) {
 		"input missing":  {change(func(p *Plan) { p.Inputs = p.Inputs[1:] }), report.Invalid, base.Kernel},
 		"input twice":    {change(func(p *Plan) { p.Inputs = append(p.Inputs, p.Inputs[0]) }), report.Invalid, "twice"},
 		"strange source": {change(func(p *Plan) { p.Inputs[0].Source = "ftp" }), report.Invalid, "ftp"},
+		"a path":         {change(func(p *Plan) { p.Platform = "../../x" }), report.Invalid, `unknown platform "../../x"`},
+		"a script":       {change(func(p *Plan) { p.Cmdline = "quiet\nboot" }), report.Invalid, "control character"},
+		"two kinds":      {change(func(p *Plan) { p.Output.Kind = "uki"; p.Output.ISOOptions.Label = "" }), report.Invalid, "output for uki"},
 		"base gone":      {change(func(p *Plan) { p.Base.Source = "dir:/none" }), report.NotFound, "/none"},
 	} {
 		if _, err := newBuilderIn(t, t.TempDir()).Build(t.Context(), c.plan); report.KindOf(err) != c.kind || !strings.Contains(fmt.Sprint(err), c.want) {

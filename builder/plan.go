@@ -13,7 +13,9 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/initramfs"
@@ -126,6 +128,9 @@ func (p *Plan) check() error {
 	case p.Encoder != initramfs.Encoder:
 		return planFromElsewhere("it compresses with %s, this bootwright with %s", p.Encoder, initramfs.Encoder)
 	}
+	if err := p.checkWords(); err != nil {
+		return err
+	}
 	seen := map[string]bool{}
 	for _, in := range p.Inputs {
 		if _, err := blob.ParseDigest(string(in.Digest)); err != nil {
@@ -135,6 +140,23 @@ func (p *Plan) check() error {
 			return report.Errorf(report.Invalid, "the plan's input %q is there twice, has a path for a name or a negative size", in.Name)
 		}
 		seen[in.Name] = true
+	}
+	return nil
+}
+
+// checkWords holds what becomes part of file names, menus and scripts to the rules of profiles: a plan may come from anywhere.
+func (p *Plan) checkWords() error {
+	_, err := profiles.Resolve(&profiles.Profile{Arch: p.Arch, Platform: p.Platform, Version: p.Version, Output: p.Output})
+	if err != nil {
+		return report.Errorf(report.Invalid, "the plan is not one that a profile gives: %v", err)
+	}
+	if p.Output.Kind != p.Kind {
+		return report.Errorf(report.Invalid, "the plan is for %s, and its output for %s", p.Kind, p.Output.Kind)
+	}
+	for _, f := range []struct{ name, text string }{{"cmdline", p.Cmdline}, {"kernelVersion", p.KernelVersion}, {"base.name", p.Base.Name}, {"base.version", p.Base.Version}} {
+		if strings.ContainsFunc(f.text, unicode.IsControl) {
+			return report.Errorf(report.Invalid, "the plan's %s %q has a control character", f.name, f.text)
+		}
 	}
 	return nil
 }
