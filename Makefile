@@ -57,14 +57,14 @@ testbase: $(BIN)
 test: tools testbase ## run all tests, with every judge, and boot machines
 	$(WITH_VM) $(GO) test -timeout 20m ./...
 
-test-unit: $(INITS) ## run the tests that need no machine, with the judges that are there
-	$(GO) test ./...
+test-unit: $(INITS) ## run the quick tests, with the judges that are there
+	$(GO) test -short ./...
 
 test-vm: tools testbase ## boot machines only
 	$(WITH_VM) $(GO) test -timeout 20m -v -run '^TestBoot$$' ./cmd/bootwright
 
-race: $(INITS) ## run the tests that need no machine under the race detector
-	CGO_ENABLED=1 $(GO) test -race ./...
+race: $(INITS) ## run the quick tests under the race detector
+	CGO_ENABLED=1 $(GO) test -race -short ./...
 
 fuzz: $(INITS) ## run every fuzz target for FUZZTIME (10s)
 	@hack/fuzz.sh $(FUZZTIME)
