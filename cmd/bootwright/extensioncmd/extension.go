@@ -138,15 +138,11 @@ func runValidate(ctx context.Context, e Env, opts validateOptions) error {
 		return err
 	}
 	defer s.Close()
-	facts := extensions.Facts{Arch: opts.arch, Version: opts.version}
-	if opts.base != "" {
-		_, m, err := s.Builder.Base(ctx, opts.base, opts.arch)
-		if err != nil {
-			return err
-		}
-		opts.arch, facts.Arch, facts.Release = m.Arch, m.Arch, m.KernelVersion
+	facts, all, err := opts.facts(ctx, s)
+	if err != nil {
+		return err
 	}
-	var all report.Findings
+	opts.arch = facts.Arch
 	for _, name := range opts.names {
 		ext, err := opts.load(ctx, s, name)
 		if err != nil {
@@ -158,6 +154,28 @@ func runValidate(ctx context.Context, e Env, opts validateOptions) error {
 		facts.Earlier = append(facts.Earlier, ext.Tree)
 	}
 	return opts.tell(e, all, facts.Earlier)
+}
+
+// facts are what the base and the flags say, with a warning where the base could say more.
+func (o *validateOptions) facts(ctx context.Context, s *Session) (extensions.Facts, report.Findings, error) {
+	if o.base == "" {
+		return extensions.Facts{Arch: o.arch, Version: o.version}, nil, nil
+	}
+	locked, m, err := s.Builder.Base(ctx, o.base, o.arch)
+	if err != nil {
+		return extensions.Facts{}, nil, err
+	}
+	im, err := s.Builder.Images.Open(ctx, locked)
+	if err != nil {
+		return extensions.Facts{}, nil, err
+	}
+	var warnings report.Findings
+	facts, err := extension.Facts(im, m)
+	if err != nil {
+		warnings = append(warnings, report.Finding{File: o.base, Message: fmt.Sprintf("not checked against its root file system: %v", err)})
+	}
+	facts.Version = o.version
+	return facts, warnings, nil
 }
 
 // tell prints warnings and a line for each extension, unless there are faults, which come back with the warnings.
