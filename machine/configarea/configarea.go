@@ -141,7 +141,7 @@ func Decode(area []byte) ([]Entry, error) {
 }
 
 func decodeEntry(p []byte) (e Entry, rest []byte, err error) {
-	line, rest, ended := bytes.Cut(p[:min(len(p), len(intro)+maxMatch+32)], []byte("\n"))
+	line, _, ended := bytes.Cut(p[:min(len(p), len(intro)+maxMatch+32)], []byte("\n"))
 	fields := string(line[len(intro):])
 	i := strings.LastIndexByte(fields, ' ')
 	if !ended || i < 0 {
