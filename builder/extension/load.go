@@ -21,7 +21,7 @@ import (
 	"github.com/bootwright/bootwright/internal/report"
 )
 
-// The limits where a Loader names none: three times the largest extension known.
+// The limits where a Loader names none.
 const (
 	DefaultMaxBytes = 4 << 30
 	DefaultMaxFiles = 200_000
