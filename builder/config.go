@@ -2,6 +2,7 @@ package builder
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/bootwright/bootwright/builder/bake"
@@ -71,6 +72,9 @@ func (p *Plan) configsFor(name string) []configarea.Entry {
 
 // GiveConfigs gives a plan that was saved the machine configurations that it was made with.
 func (p *Plan) GiveConfigs(c profiles.MachineConfig) (err error) {
+	if !slices.ContainsFunc(p.Inputs, func(in Input) bool { return in.Name == inputConfig || in.Name == inputEmbedded }) {
+		return report.Errorf(report.Invalid, "the plan was made without machine configurations")
+	}
 	p.configs, _, err = bake.Load(c)
 	return err
 }

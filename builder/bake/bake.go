@@ -39,17 +39,14 @@ func Load(c profiles.MachineConfig) ([]configarea.Entry, report.Findings, error)
 	}
 	var entries []configarea.Entry
 	var findings report.Findings
-	var faults []error
 	for _, s := range sources {
-		text, fs, err := s.check(patches)
-		findings, faults = append(findings, fs...), append(faults, err)
+		text, fs := s.check(patches)
+		findings = append(findings, fs...)
 		entries = append(entries, configarea.Entry{Match: s.match, Config: text})
 	}
+	findings = config.HideSecrets(findings)
 	if err := findings.Err(); err != nil {
-		faults = append(faults, err)
-	}
-	if err := errors.Join(faults...); err != nil {
-		return nil, nil, report.Errorf(report.Invalid, "%w", err)
+		return nil, nil, err
 	}
 	return entries, findings, nil
 }
@@ -61,20 +58,29 @@ type source struct {
 	text  []byte
 }
 
-func (s source) check(patches []*patch.Patch) ([]byte, report.Findings, error) {
+// check is the text with the patches applied, and what is to be said of it.
+func (s source) check(patches []*patch.Patch) ([]byte, report.Findings) {
 	text := s.text
 	if len(patches) > 0 {
 		c, err := config.Load(s.name, text)
-		if err != nil {
-			return nil, nil, err
+		if err == nil {
+			c, err = patch.Apply(c, patches...)
 		}
-		if c, err = patch.Apply(c, patches...); err != nil {
-			return nil, nil, err
+		if err != nil {
+			return nil, s.findings(err)
 		}
 		text = c.Bytes()
 	}
 	_, findings := config.Check(s.name, text, check.Options{Mode: check.Metal})
-	return text, findings, nil
+	return text, findings
+}
+
+// findings are those in err, or it as one.
+func (s source) findings(err error) report.Findings {
+	if fs, ok := errors.AsType[report.Findings](err); ok {
+		return fs
+	}
+	return report.Findings{{Severity: report.Fault, File: s.name, Message: err.Error(), Hint: report.HintOf(err)}}
 }
 
 // collect reads what c names; no two are for the same machine.

@@ -38,6 +38,7 @@ A build needs no root, no other program and no scratch space. Every file is writ
 it is complete.`,
 		Example: `  bootwright build iso --base oci:_out/base -o _out
   bootwright build iso --base oci:_out/base --extra-kernel-arg console=ttyS1 --extra-kernel-arg -pti -o _out
+  bootwright build iso --base oci:_out/base --config node.yaml --config-patch @site.yaml -o _out
   bootwright build -f profile.yaml --sha256sums -o _out
   bootwright build metal-uki --base oci:_out/base -o - > metal.efi`,
 		Annotations: map[string]string{parseOnly: "needs a base"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bootwright/bootwright/cmd/bootwright/configcmd"
 	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/profiles"
@@ -21,6 +22,7 @@ type profileOptions struct {
 	platform   string
 	base       string
 	kernelArgs []string
+	configs    profiles.MachineConfig
 	set        []string
 }
 
@@ -31,6 +33,7 @@ func (o *profileOptions) bind(cmd *cobra.Command) {
 	f.StringVar(&o.platform, "platform", "", "platform, such as metal")
 	f.StringVar(&o.base, "base", "", "base `REF`: oci:DIR[:TAG], tar:FILE, dir:DIR or a registry reference")
 	f.StringArrayVar(&o.kernelArgs, "extra-kernel-arg", nil, "kernel `ARG` to add; -NAME removes one (repeatable)")
+	configcmd.BindFlags(cmd, &o.configs)
 	f.StringArrayVar(&o.set, "set", nil, "`PATH=VALUE` to set in the profile, such as output.isoOptions.label=SITE7 (repeatable)")
 	cli.CompleteWords(cmd, "arch", profiles.Arches())
 	cli.CompleteWords(cmd, "platform", profiles.Platforms())
@@ -90,7 +93,7 @@ func (o *profileOptions) resolve(name string, data []byte) (*profiles.Profile, e
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range o.settings() {
+	for _, s := range append(o.settings(), o.configSettings()...) {
 		if err := p.Set(s.flag, s.path, s.value); err != nil {
 			return nil, err
 		}
@@ -131,5 +134,20 @@ func (o *profileOptions) settings() []setting {
 	return out
 }
 
-// changed reports whether any flag changes the profile.
+// configSettings are the flags about machine configurations, which a plan may need too.
+func (o *profileOptions) configSettings() []setting {
+	const field = "customization.machineConfig."
+	var out []setting
+	for _, s := range []setting{{"--config", field + "path", o.configs.Path}, {"--config-dir", field + "dir", o.configs.Dir}} {
+		if s.value != "" {
+			out = append(out, s)
+		}
+	}
+	for _, patch := range o.configs.Patches {
+		out = append(out, setting{"--config-patch", field + "patches", patch})
+	}
+	return out
+}
+
+// changed reports whether any flag changes the profile, configurations apart.
 func (o *profileOptions) changed() bool { return len(o.settings())+len(o.set) > 0 }

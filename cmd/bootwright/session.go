@@ -75,7 +75,9 @@ func openSession(a *app, opts requestOptions) (*session, error) {
 		return nil, err
 	}
 	images := fetch.New(s.store, fetch.Options{Insecure: opts.insecure})
-	s.builder = &builder.Builder{Store: s.store, Images: images, Init: embedded.Init}
+	s.builder = &builder.Builder{
+		Store: s.store, Images: images, Init: embedded.Init, Warn: func(fs report.Findings) { a.say("%s\n", fs.Error()) },
+	}
 	return s, nil
 }
 
@@ -103,7 +105,11 @@ func (s *session) plan(ctx context.Context) (*builder.Plan, error) {
 			return nil, report.WithHint(report.Errorf(report.Invalid, "%s is a plan, and flags cannot change a plan", name),
 				"change its profile and plan again")
 		}
-		return builder.LoadPlan(name, data)
+		plan, err := builder.LoadPlan(name, data)
+		if err == nil && len(s.opts.configSettings()) > 0 {
+			err = plan.GiveConfigs(s.opts.configs)
+		}
+		return plan, err
 	}
 	profile, err := s.opts.resolve(name, data)
 	if err != nil {
