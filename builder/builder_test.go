@@ -356,6 +356,7 @@ func TestBuildRefuses(t *testing.T) {
 		"no digest":      {change(func(p *Plan) { p.Inputs[0].Digest = "md5:1" }), report.Invalid, "md5:1"},
 		"input missing":  {change(func(p *Plan) { p.Inputs = p.Inputs[1:] }), report.Invalid, base.Kernel},
 		"input twice":    {change(func(p *Plan) { p.Inputs = append(p.Inputs, p.Inputs[0]) }), report.Invalid, "twice"},
+		"epoch":          {change(func(p *Plan) { p.Epoch = -5 }), report.Invalid, "epoch"},
 		"strange source": {change(func(p *Plan) { p.Inputs[0].Source = "ftp" }), report.Invalid, "ftp"},
 		"a path":         {change(func(p *Plan) { p.Platform = "../../x" }), report.Invalid, `unknown platform "../../x"`},
 		"a script":       {change(func(p *Plan) { p.Cmdline = "quiet\nboot" }), report.Invalid, "control character"},

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -149,6 +150,9 @@ func (p *Plan) checkWords() error {
 	_, err := profiles.Resolve(&profiles.Profile{Arch: p.Arch, Platform: p.Platform, Version: p.Version, Output: p.Output})
 	if err != nil {
 		return report.Errorf(report.Invalid, "the plan is not one that a profile gives: %v", err)
+	}
+	if err := new(profiles.Epoch).UnmarshalText([]byte(strconv.FormatInt(p.Epoch, 10))); err != nil {
+		return report.Errorf(report.Invalid, "the plan's epoch %w", err)
 	}
 	if p.Output.Kind != p.Kind {
 		return report.Errorf(report.Invalid, "the plan is for %s, and its output for %s", p.Kind, p.Output.Kind)

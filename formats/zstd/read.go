@@ -30,7 +30,10 @@ type reader struct {
 
 func (r *reader) Read(p []byte) (int, error) {
 	// One byte more than is left shows whether the content ends there.
-	n, err := r.dec.Read(p[:min(int64(len(p)), r.left+1)])
+	if int64(len(p))-1 > r.left {
+		p = p[:r.left+1]
+	}
+	n, err := r.dec.Read(p)
 	if int64(n) > r.left {
 		n = int(r.left)
 		err = report.Errorf(report.Invalid, "zstd: the content is longer than %d bytes", r.max)

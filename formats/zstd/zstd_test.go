@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -250,6 +251,7 @@ func TestNewReader(t *testing.T) {
 	}{
 		{"exact", z, 300_000, ""},
 		{"skippable frame", skippable, 300_000, ""},
+		{"no limit", z, math.MaxInt64, ""},
 		{"one too long", z, 299_999, "longer than 299999 bytes"},
 		{"nothing allowed", z, 0, "longer than 0 bytes"},
 		{"cut short", z[:len(z)-10], 1 << 20, "zstd: "},
