@@ -42,6 +42,9 @@ func TestConfigIsExchangeable(t *testing.T) {
 	if err != nil || len(area.Entries) != 1 || area.Size != configarea.Unit {
 		t.Fatalf("%+v, %v", area, err)
 	}
+	if extra := len(blob.Map(baked.Files[0].Blob)) - len(blob.Map(empty.Files[0].Blob)); extra != 0 {
+		t.Errorf("%d more extents with a configuration", extra)
+	}
 	text, err := configarea.Encode(nil, area.Size)
 	if err != nil {
 		t.Fatal(err)

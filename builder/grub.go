@@ -25,9 +25,6 @@ menuentry %s {
 `, grubQuote("bootwright "+version), kernel, grubArgs(cmdline), initramfs)
 }
 
-// grubNewc is the argument of initrd for which GRUB makes an archive of one file, called name in it.
-func grubNewc(name, file string) string { return "newc:" + name + ":" + file }
-
 // grubArgs quotes each kernel argument, so that GRUB expands nothing in it. An argument whose value holds spaces loses its
 // own quotes: GRUB puts some around the whole argument again, which the kernel reads the same.
 func grubArgs(cmdline string) string {

@@ -18,7 +18,9 @@ type kit struct {
 	inputs map[string]blob.Blob
 	spool  initramfs.Spooler
 
-	composed *blob.Image // the initramfs, once; recipes that name it twice share its bytes
+	// What recipes name twice is made once, so that it shares its bytes.
+	composed *blob.Image // the initramfs
+	configs  configArchive
 }
 
 // part is an input by name. That the recipe's needs are there was checked before.

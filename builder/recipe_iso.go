@@ -11,13 +11,12 @@ import (
 	"github.com/bootwright/bootwright/formats/iso9660"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
-	"github.com/bootwright/bootwright/machine/configarea"
 )
 
 // makeISO is one file that boots from CD-ROM and, written as it is, from a disk or USB stick; on UEFI through systemd-boot
 // and the UKI in the EFI system partition, on BIOS (amd64) through GRUB. The kernel and initramfs that GRUB reads are the
-// UKI's own sections, and the area of machine configurations is the file beside the UKI that systemd-stub reads: the ISO 9660
-// records point at the same sectors, so nothing is stored twice.
+// UKI's own sections, and its archive of machine configurations is three files of the partition, of which systemd-stub reads the
+// middle one: the ISO 9660 records point at the same sectors, so nothing is stored twice.
 func makeISO(k *kit) ([]File, error) {
 	esp, err := k.isoESP()
 	if err != nil {
@@ -50,7 +49,13 @@ func (k *kit) isoESP() (*blob.Image, error) {
 	var t tree.Tree
 	t.File("EFI/BOOT/BOOT"+efiSuffix(k.plan.Arch)+".EFI", 0o644, k.part(base.SystemdBoot))
 	t.File("EFI/Linux/bootwright.efi", 0o644, uki)
-	t.File(bake.ESPPath, 0o644, k.part(inputConfig))
+	config, err := k.config()
+	if err != nil {
+		return nil, err
+	}
+	t.File(bake.ESPBefore, 0o644, config.before)
+	t.File(bake.ESPPath, 0o644, config.area)
+	t.File(bake.ESPBehind, 0o644, config.behind)
 	t.File("loader/loader.conf", 0o644, blob.String("timeout 3\neditor yes\n"))
 	id := k.plan.ID("efi")
 	return fat.Format(&t, fat.Options{
@@ -68,12 +73,16 @@ func (k *kit) isoTree(esp *blob.Image) (*tree.Tree, []iso9660.BootEntry, error) 
 	t.File("boot/efi.img", 0o444, esp)
 	t.File("boot/vmlinuz", 0o444, k.part(base.Kernel))
 	t.File("boot/initramfs.img", 0o444, initramfs)
-	t.File(bake.ISOPath, 0o444, k.part(inputConfig))
+	config, err := k.config()
+	if err != nil {
+		return nil, nil, err
+	}
+	t.File(bake.ISOPath, 0o444, config.archive())
 	efi := iso9660.BootEntry{Platform: iso9660.EFI, Path: "boot/efi.img"}
 	if k.plan.Arch != "amd64" {
 		return &t, []iso9660.BootEntry{efi}, nil
 	}
-	t.File("boot/grub/grub.cfg", 0o444, blob.String(grubConfig("/boot/vmlinuz", "/boot/initramfs.img "+grubNewc(configarea.Path, "/"+bake.ISOPath), k.plan.Version, k.plan.Cmdline)))
+	t.File("boot/grub/grub.cfg", 0o444, blob.String(grubConfig("/boot/vmlinuz", "/boot/initramfs.img /"+bake.ISOPath, k.plan.Version, k.plan.Cmdline)))
 	t.File("boot/grub/eltorito.img", 0o444, k.part(base.GRUBElTorito))
 	bios := iso9660.BootEntry{Platform: iso9660.BIOS, Path: "boot/grub/eltorito.img", LoadSectors: 4, InfoTable: true, GRUB2Info: true}
 	return &t, []iso9660.BootEntry{bios, efi}, nil

@@ -4,9 +4,6 @@ import (
 	"strings"
 
 	"github.com/bootwright/bootwright/formats/blob"
-	"github.com/bootwright/bootwright/formats/cpio"
-	"github.com/bootwright/bootwright/formats/tree"
-	"github.com/bootwright/bootwright/machine/configarea"
 )
 
 // makePXE is the set that a network boot serves from one folder: kernel, initramfs, and the iPXE script that names both.
@@ -20,12 +17,12 @@ func makePXE(k *kit) ([]File, error) {
 		return nil, err
 	}
 	files := []File{kernel[0], initramfs[0]}
-	if area := k.part(inputConfig); area != nil {
-		archive, err := k.configArchive(area)
+	if k.part(inputConfig) != nil {
+		config, err := k.config()
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, File{"config-" + k.target() + ".img", "application/octet-stream", archive})
+		files = append(files, File{"config-" + k.target() + ".img", "application/octet-stream", config.plain()})
 	}
 	var initrds []string
 	for _, f := range files[1:] {
@@ -33,13 +30,6 @@ func makePXE(k *kit) ([]File, error) {
 	}
 	script := ipxeScript(k.plan.Output.PXEOptions.BaseURL, kernel[0].Name, initrds, k.plan.Cmdline)
 	return append(files, File{k.target() + ".ipxe", "text/plain; charset=utf-8", blob.String(script)}), nil
-}
-
-// configArchive is the initrd that brings machine configurations to where systemd-stub puts those of an ISO.
-func (k *kit) configArchive(area blob.Blob) (*blob.Image, error) {
-	var t tree.Tree
-	t.File(configarea.Path, 0o400, area)
-	return cpio.Format(&t, cpio.Options{Epoch: k.plan.Time()})
 }
 
 // ipxeScript follows ipxe.org/scripting. Names without a scheme are taken relative to the script's own URL; initrd= tells

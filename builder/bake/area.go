@@ -10,11 +10,14 @@ import (
 	"github.com/bootwright/bootwright/machine/configarea"
 )
 
-// The two names of the area in an ISO, which are of the same sectors: systemd-stub reads the credentials of a UKI from the
-// folder that is called like it, GRUB reads what the ISO 9660 file system has.
+// The area in an ISO. systemd-stub reads the credentials of a UKI (*.cred) from the folder that is called like it. GRUB reads
+// an initrd of the ISO 9660 file system: an archive, whose sectors are those of the area and of its two neighbours.
 const (
-	ESPPath = "EFI/Linux/bootwright.efi.extra.d/config.cred"
-	ISOPath = "boot/config.cred"
+	ESPPath   = "EFI/Linux/bootwright.efi.extra.d/config.cred"
+	ESPBefore = "EFI/Linux/bootwright.efi.extra.d/config.begin"
+	ESPBehind = "EFI/Linux/bootwright.efi.extra.d/config.end"
+	ISOPath   = "boot/config.img"
+	AreaAt    = 4096 // offset of the area in ISOPath: the size of ESPBefore, a multiple of every sector and cluster
 
 	espImage = "boot/efi.img"
 )
@@ -51,18 +54,18 @@ func Find(image blob.Blob) (*Area, error) {
 	}
 	at, ok := place(image, inISO.Open())
 	same, alsoOK := place(image, inESP.Open())
-	if !ok || !alsoOK || at != same || inISO.Size() != inESP.Size() {
+	if !ok || !alsoOK || at+AreaAt != same || inISO.Size() < AreaAt+inESP.Size() {
 		return nil, report.Errorf(report.Unsupported, "/%s and %s in /%s are not the same sectors; the ISO was written anew by another program", ISOPath, ESPPath, espImage)
 	}
-	text, err := blob.ReadAll(inISO.Open(), configarea.MaxSize)
+	text, err := blob.ReadAll(inESP.Open(), configarea.MaxSize)
 	if err != nil {
-		return nil, report.Errorf(report.Invalid, "/%s: %w", ISOPath, err)
+		return nil, report.Errorf(report.Invalid, "%s: %w", ESPPath, err)
 	}
 	entries, err := configarea.Decode(text)
 	if err != nil {
-		return nil, report.Errorf(report.Invalid, "/%s: %w", ISOPath, err)
+		return nil, report.Errorf(report.Invalid, "%s: %w", ESPPath, err)
 	}
-	return &Area{Offset: at, Size: int64(len(text)), Entries: entries}, nil
+	return &Area{Offset: same, Size: int64(len(text)), Entries: entries}, nil
 }
 
 // leaf hides what an image is made of, so that offsets are its own.

@@ -2,7 +2,7 @@
 // rewrites the place of a finished ISO that is reserved for them (machine/configarea). docs/baking.md is the manual.
 //
 // The place is a file beside the UKI in the EFI system partition: systemd-stub hands it to the kernel, GRUB does from the
-// same sectors by their ISO 9660 name. Left out: places in disk images, which are not made yet.
+// same sectors as a part of an initrd. Left out: places in disk images, which are not made yet.
 package bake
 
 import (

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"os"
 	"path/filepath"
@@ -95,14 +94,10 @@ func checkReport(t *testing.T, r *bootreport.Report, firmware, arch string) {
 }
 
 // built is the one file that a profile gives, made by the command line from the base for tests.
-func built(t *testing.T, profile, arch string) string {
+func built(t *testing.T, profile, arch string, more ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	var stdout, stderr bytes.Buffer
-	args := []string{"build", profile, "--arch", arch, "--base", vmtest.Base(t), "--cache-dir", t.TempDir(), "-o", dir}
-	if code := run(t.Context(), &app{stdin: nil, stdout: &stdout, stderr: &stderr}, args); code != 0 {
-		t.Fatalf("bootwright %q: exit code %d\n%s", args, code, stderr.String())
-	}
+	bootwright(t, append([]string{"build", profile, "--arch", arch, "--base", vmtest.Base(t), "--cache-dir", t.TempDir(), "-o", dir}, more...)...)
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("%s gave %q, %v; want one file", profile, files, err)
