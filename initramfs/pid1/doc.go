@@ -9,6 +9,8 @@
 //	/init                              this program
 //	/rootfs.sqsh                       the root image, squashfs
 //	/etc/bootwright-release            VERSION=, EPOCH= (Unix seconds) and BASE=, a line each
+//	/.extra/credentials/config.cred    machine configurations that the boot loader brought (machine/configarea), if any
+//	/usr/local/etc/talos/config.yaml   those that were built in, if any
 //	/usr/lib/modules/<release>/        loop, squashfs and overlay with all that they need, and the index of formats/kmod
 //
 // and the root image /dev, /proc, /sys, /run, /tmp, /var and /etc as folders, the file /usr/sbin/init, over which this
