@@ -61,7 +61,7 @@ test-unit: $(INITS) ## run the quick tests, with the judges that are there
 	$(GO) test -short ./...
 
 test-vm: tools testbase ## boot machines only
-	$(WITH_VM) $(GO) test -timeout 20m -v -run '^TestBoot$$' ./cmd/bootwright
+	$(WITH_VM) $(GO) test -timeout 20m -v -run '^TestBoot' ./cmd/bootwright
 
 race: $(INITS) ## run the quick tests under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short ./...
