@@ -4,7 +4,7 @@ set -euo pipefail
 
 packages=(
   # machines
-  qemu-system-x86 ovmf qemu-system-arm qemu-efi-aarch64 ipxe-qemu
+  qemu-system-x86 ovmf qemu-system-arm qemu-efi-aarch64 ipxe-qemu # the last for network cards
   # judges
   cpio libarchive-tools        # cpio archives
   dosfstools mtools            # fsck.fat, mdir
