@@ -181,7 +181,7 @@ func (a *Archive) noArchive() error {
 			"run once without --offline")
 	}
 	return report.WithHint(report.Errorf(report.NotFound, "the package sources have no Debian archive for %s", a.opts.Arch),
-		"name a sources.list file with --sources, such as one line: deb http://deb.debian.org/debian bookworm main")
+		"name a sources.list file with --sources, such as one line: deb http://MIRROR/debian bookworm main")
 }
 
 // source is an archive whose index apt has.

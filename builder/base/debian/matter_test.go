@@ -4,14 +4,14 @@ import "testing"
 
 func TestMatter(t *testing.T) {
 	sources := []source{
-		{"http://deb.debian.org/debian/", true, ""},
+		{"http://deb.example.org/debian/", true, ""},
 		{"https://download.example.com/linux/debian/", false, ""},
 	}
 	for line, want := range map[string]bool{
-		"W: Failed to fetch http://deb.debian.org/debian/dists/bookworm/InRelease  Could not connect":                              true,
-		"E: The repository 'http://deb.debian.org/debian nosuch Release' does not have a Release file.":                            true,
-		"W: Failed to fetch http://deb.debian.org/debian-security/dists/bookworm-security/InRelease  Could not connect":            true,
-		"W: Failed to fetch http://security.debian.org/dists/bookworm-security/InRelease  Temporary failure resolving":             true,
+		"W: Failed to fetch http://deb.example.org/debian/dists/bookworm/InRelease  Could not connect":                             true,
+		"E: The repository 'http://deb.example.org/debian nosuch Release' does not have a Release file.":                           true,
+		"W: Failed to fetch http://deb.example.org/debian-security/dists/bookworm-security/InRelease  Could not connect":           true,
+		"W: Failed to fetch http://security.example.org/dists/bookworm-security/InRelease  Temporary failure resolving":            true,
 		"W: Failed to fetch https://download.example.com/linux/debian/dists/bookworm/InRelease  Could not connect":                 false,
 		"W: Failed to fetch https://packages.example.org/apt/dists/x/InRelease  Could not connect":                                 false,
 		"E: Could not open lock file - open (13: Permission denied)":                                                               true,
