@@ -11,7 +11,7 @@ func TestMatter(t *testing.T) {
 		"W: Failed to fetch http://deb.example.org/debian/dists/bookworm/InRelease  Could not connect":                             true,
 		"E: The repository 'http://deb.example.org/debian nosuch Release' does not have a Release file.":                           true,
 		"W: Failed to fetch http://deb.example.org/debian-security/dists/bookworm-security/InRelease  Could not connect":           true,
-		"W: Failed to fetch http://security.example.org/dists/bookworm-security/InRelease  Temporary failure resolving":            true,
+		"W: Failed to fetch http://debian-security.example.org/dists/bookworm-security/InRelease  Temporary failure resolving":     true,
 		"W: Failed to fetch https://download.example.com/linux/debian/dists/bookworm/InRelease  Could not connect":                 false,
 		"W: Failed to fetch https://packages.example.org/apt/dists/x/InRelease  Could not connect":                                 false,
 		"E: Could not open lock file - open (13: Permission denied)":                                                               true,
