@@ -18,6 +18,7 @@ type Kernel interface {
 	Modules
 	Events
 	Consoles
+	Processes
 	Power
 	// SinceBoot is the time since the kernel started, time asleep included (CLOCK_BOOTTIME).
 	SinceBoot() time.Duration
@@ -135,7 +136,7 @@ const (
 type Power interface {
 	// Signals are those that init gets: SIGCHLD, SIGINT (ctrl-alt-del), SIGTERM, SIGPWR and so on.
 	Signals() <-chan os.Signal
-	// Reap collects every process that has ended, and returns how many. It leaves none to os/exec.
+	// Reap collects the processes that have ended and that nobody waits for, and returns how many.
 	Reap() int
 	// Reboot writes what is in memory to disks and ends the machine. It returns only if that fails.
 	Reboot(a Action) error

@@ -15,9 +15,12 @@ import (
 )
 
 // Linux is the machine that the process runs on.
-type Linux struct{}
+type Linux struct{ children *children }
 
 var _ Kernel = Linux{}
+
+// NewLinux is a machine whose init has started no program yet.
+func NewLinux() Linux { return Linux{&children{own: map[int]bool{}}} }
 
 // Open is os.Open, and so on.
 func (Linux) Open(name string) (*os.File, error)           { return os.Open(name) }

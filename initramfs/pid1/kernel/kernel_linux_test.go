@@ -18,7 +18,7 @@ func TestFS(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("A"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	fsys := FS(Linux{}, dir)
+	fsys := FS(NewLinux(), dir)
 	if err := fstest.TestFS(fsys, "a"); err != nil {
 		t.Error(err)
 	}
@@ -29,7 +29,7 @@ func TestFS(t *testing.T) {
 
 // TestLinux tries what needs no privilege, and what the kernel refuses.
 func TestLinux(t *testing.T) {
-	var m Linux
+	m := NewLinux()
 	a := m.SinceBoot()
 	time.Sleep(time.Millisecond)
 	if b := m.SinceBoot(); a <= 0 || b < a+time.Millisecond {
@@ -66,7 +66,7 @@ func TestReap(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); (Linux{}).Reap() == 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); NewLinux().Reap() == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("a process that has ended is never collected")
 		}

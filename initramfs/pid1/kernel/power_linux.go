@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"errors"
 	"os"
 	"os/signal"
 
@@ -13,21 +12,6 @@ func (Linux) Signals() <-chan os.Signal {
 	c := make(chan os.Signal, 16)
 	signal.Notify(c, unix.SIGCHLD, unix.SIGINT, unix.SIGTERM, unix.SIGPWR)
 	return c
-}
-
-// Reap follows Power.
-func (Linux) Reap() int {
-	for n := 0; ; {
-		var status unix.WaitStatus
-		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil || pid <= 0:
-			return n
-		default:
-			n++
-		}
-	}
 }
 
 // Reboot follows Power.

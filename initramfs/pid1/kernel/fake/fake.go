@@ -19,8 +19,8 @@ import (
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 )
 
-// started is how long the kernel has run when a test begins.
-const started = 1500 * time.Millisecond
+// running is how long the kernel has run when a test begins.
+const running = 1500 * time.Millisecond
 
 // Machine is a kernel.Kernel. The first fields are set before the boot, the second are what it did, to be read when it has
 // ended.
@@ -32,6 +32,7 @@ type Machine struct {
 	ModulePanic  string                       // the module whose loading is a defect of init
 	Hung         string                       // a console that takes nothing
 	UeventsError error                        // of the first call
+	Programs     map[string]Program           // by path
 
 	Mounts  []kernel.Mount
 	Mounted map[string]string // what of Contents is where
@@ -42,6 +43,7 @@ type Machine struct {
 	mu      sync.Mutex
 	ended   kernel.Action
 	loaded  []string
+	started []kernel.Command
 	root    string
 	begin   time.Time
 	loops   []string // files behind /dev/loop0 …
@@ -54,7 +56,7 @@ type Machine struct {
 func New(t testing.TB, files map[string]string) *Machine {
 	m := &Machine{
 		Contents: map[string]map[string]string{}, MountErrors: map[string]error{}, ModuleErrors: map[string]error{},
-		ModuleTimes: map[string]time.Duration{}, Console: map[string]*bytes.Buffer{}, Mounted: map[string]string{},
+		ModuleTimes: map[string]time.Duration{}, Programs: map[string]Program{}, Console: map[string]*bytes.Buffer{}, Mounted: map[string]string{},
 		root: t.TempDir(), begin: time.Now(), signals: make(chan os.Signal, 16), uevents: make(chan kernel.Uevent, 64),
 		release: make(chan struct{}),
 	}
@@ -144,7 +146,7 @@ func (m *Machine) Symlink(target, name string) error {
 }
 
 // SinceBoot follows kernel.Kernel.
-func (m *Machine) SinceBoot() time.Duration { return started + time.Since(m.begin) }
+func (m *Machine) SinceBoot() time.Duration { return running + time.Since(m.begin) }
 
 // Mount follows kernel.Mounts.
 func (m *Machine) Mount(mt kernel.Mount) error {
