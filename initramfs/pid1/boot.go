@@ -1,7 +1,6 @@
 package pid1
 
 import (
-	"path"
 	"sync"
 	"time"
 
@@ -19,8 +18,9 @@ type boot struct {
 	images  []string // that the root is made of, the base first
 	group   *supervise.Group
 	modules *modules.Loader
-	report  bootreport.Report
-	configs []documents.Source // machine configurations in the initramfs
+
+	*reporting                    // the boot report
+	configs    []documents.Source // machine configurations in the initramfs
 
 	mu  sync.Mutex
 	log *console.Log
@@ -60,7 +60,7 @@ func (b *boot) steps() []step {
 func Run(m kernel.Kernel) { run(m, "/rootfs.sqsh") }
 
 func run(m kernel.Kernel, images ...string) {
-	b := &boot{m: m, images: images, ended: make(chan struct{})}
+	b := &boot{m: m, images: images, reporting: newReporting(), ended: make(chan struct{})}
 	b.group = supervise.New(b.panicked, b.taskFailed)
 	b.group.Go("signals", b.obeySignals)
 	b.group.Go("boot", b.boot)
@@ -69,17 +69,17 @@ func run(m kernel.Kernel, images ...string) {
 
 // boot does the steps and says how they went.
 func (b *boot) boot() {
-	b.report.Phases = []bootreport.Phase{{Name: "kernel", DurationMS: b.m.SinceBoot().Milliseconds()}}
+	b.phase("kernel", 0)
 	for _, s := range b.steps() {
 		start := b.m.SinceBoot()
 		err := s.do()
-		b.report.Phases = append(b.report.Phases, bootreport.Phase{
-			Name: s.name, StartMS: start.Milliseconds(), DurationMS: (b.m.SinceBoot() - start).Milliseconds(),
-		})
+		b.phase(s.name, start)
 		if err == nil {
 			continue
 		}
-		b.report.Errors = append(b.report.Errors, bootreport.Error{Step: s.name, Error: err.Error(), Fatal: s.must})
+		b.change(func(r *bootreport.Report) {
+			r.Errors = append(r.Errors, bootreport.Error{Step: s.name, Error: err.Error(), Fatal: s.must})
+		})
 		if s.must {
 			b.inspect()
 			b.announce("error: the boot failed: " + s.name + ": " + err.Error())
@@ -88,24 +88,17 @@ func (b *boot) boot() {
 		}
 		b.say().Warnf("%s: %v", s.name, err)
 	}
-	b.report.ReadyMS = b.m.SinceBoot().Milliseconds()
+	b.change(func(r *bootreport.Report) { r.ReadyMS = b.m.SinceBoot().Milliseconds() })
 	b.announce("machine is ready")
+	b.group.Run("report", b.keepReporting)
 }
 
-// announce keeps the report, and prints it and then text.
-func (b *boot) announce(text string) {
-	if b.modules != nil {
-		b.report.Modules = b.modules.Report()
-	}
-	line := b.report.Line()
-	err := b.m.MkdirAll(path.Dir(bootreport.Path), 0o755)
-	if err == nil {
-		err = b.m.WriteFile(bootreport.Path, line[len(bootreport.Prefix):], 0o644)
-	}
-	if err != nil {
-		b.say().Warnf("keep the boot report: %v", err)
-	}
-	b.say().Announce(line, text)
+// phase notes that the step called name has ended, which began at start.
+func (b *boot) phase(name string, start time.Duration) {
+	took := b.m.SinceBoot() - start
+	b.change(func(r *bootreport.Report) {
+		r.Phases = append(r.Phases, bootreport.Phase{Name: name, StartMS: start.Milliseconds(), DurationMS: took.Milliseconds()})
+	})
 }
 
 // say is the log, which a failure may need before its step.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/bootwright/bootwright/initramfs/pid1/documents"
 	"github.com/bootwright/bootwright/initramfs/pid1/hardware"
+	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/configarea"
 )
 
@@ -20,7 +21,8 @@ func (b *boot) collectConfigs() (err error) {
 func (b *boot) loadConfig() error {
 	known := hardware.Machine(b.m)
 	c, said, err := documents.Load(b.configs, configarea.Machine{UUID: known.UUID, Serial: known.Serial, MACs: documents.MACs(b.m)})
-	b.configs, b.report.Config = nil, said
+	b.configs = nil
+	b.change(func(r *bootreport.Report) { r.Config = said })
 	for _, f := range said.Findings {
 		b.say().Warnf("machine configuration: %s", f)
 	}
@@ -39,7 +41,7 @@ func (b *boot) setHostname(full string) error {
 	name, domain, _ := strings.Cut(full, ".")
 	err := b.m.WriteFile("/proc/sys/kernel/hostname", []byte(name), 0)
 	if err == nil {
-		b.report.Hostname = name
+		b.change(func(r *bootreport.Report) { r.Hostname = name })
 		b.say().Infof("host name %s", name)
 	}
 	if domain != "" {

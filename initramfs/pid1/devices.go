@@ -49,10 +49,13 @@ func (b *boot) inspectHardware() error {
 
 // inspect is for a boot that fails too.
 func (b *boot) inspect() {
-	r, now := &b.report, time.Now().UTC()
-	r.Firmware, r.Machine = hardware.Firmware(b.m), hardware.Machine(b.m)
-	r.CPUs, r.Memory, r.Disks = hardware.CPUs(b.m), hardware.Memory(b.m), hardware.Disks(b.m)
-	r.Clock = bootreport.Clock{Now: now.Format(time.RFC3339), BeforeBuild: now.Unix() < r.Epoch}
+	now := time.Now().UTC()
+	firmware, machine := hardware.Firmware(b.m), hardware.Machine(b.m)
+	cpus, memory, disks := hardware.CPUs(b.m), hardware.Memory(b.m), hardware.Disks(b.m)
+	b.change(func(r *bootreport.Report) {
+		r.Firmware, r.Machine, r.CPUs, r.Memory, r.Disks = firmware, machine, cpus, memory, disks
+		r.Clock = bootreport.Clock{Now: now.Format(time.RFC3339), BeforeBuild: now.Unix() < r.Epoch}
+	})
 }
 
 func (b *boot) mountFirmwareVariables() error {

@@ -115,19 +115,24 @@ func (l *Log) kmsg(level int, text string) {
 	}
 }
 
-// Announce prints text on all consoles, and before it, where it is not a screen that people read, a line for programs.
+// Announce prints text, if there is one, on all consoles, and before it, where it is not a screen that people read, a line
+// for programs.
 // The kernel is kept from printing meanwhile, as its messages would appear in the midst of the line.
 func (l *Log) Announce(forPrograms []byte, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.kernelLevel(1)
 	defer l.kernelLevel(l.level)
-	l.kmsg(infoLevel, text)
+	var forPeople []byte
+	if text != "" {
+		l.kmsg(infoLevel, text)
+		forPeople = line(text)
+	}
 	for _, s := range l.sinks {
 		if s.screen {
-			s.write(line(text))
+			s.write(forPeople)
 		} else {
-			s.write(slices.Concat(forPrograms, line(text)))
+			s.write(slices.Concat(forPrograms, forPeople))
 		}
 	}
 	l.Flush(5 * time.Second)

@@ -1,0 +1,79 @@
+package pid1
+
+import (
+	"context"
+	"path"
+	"sync"
+	"time"
+
+	"github.com/bootwright/bootwright/machine/bootreport"
+)
+
+// reporting is the boot report while tasks add to it.
+type reporting struct {
+	mu      sync.Mutex
+	report  bootreport.Report
+	changed chan struct{} // holds one when the report has changed since it was last kept
+}
+
+func newReporting() *reporting { return &reporting{changed: make(chan struct{}, 1)} }
+
+// change lets f change the report. Tasks call it when something has become different that a person would want to know, and
+// not for every figure that moves: once the machine is ready, a changed report is printed again.
+func (r *reporting) change(f func(*bootreport.Report)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f(&r.report)
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+}
+
+// line is the report as it is printed.
+func (r *reporting) line() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case <-r.changed:
+	default:
+	}
+	return r.report.Line()
+}
+
+// Changes that come within settle of each other are printed as one.
+const settle = time.Second
+
+// keepReporting keeps and prints the report whenever it has changed.
+func (b *boot) keepReporting(ctx context.Context) error {
+	for {
+		select {
+		case <-b.reporting.changed:
+		case <-ctx.Done():
+			return nil
+		}
+		select {
+		case <-time.After(settle):
+		case <-ctx.Done():
+			return nil
+		}
+		b.announce("")
+	}
+}
+
+// announce keeps the report, and prints it and then text, where there is one.
+func (b *boot) announce(text string) {
+	if b.modules != nil {
+		loaded := b.modules.Report()
+		b.reporting.change(func(r *bootreport.Report) { r.Modules = loaded })
+	}
+	line := b.reporting.line()
+	err := b.m.MkdirAll(path.Dir(bootreport.Path), 0o755)
+	if err == nil {
+		err = b.m.WriteFile(bootreport.Path, line[len(bootreport.Prefix):], 0o644)
+	}
+	if err != nil {
+		b.say().Warnf("keep the boot report: %v", err)
+	}
+	b.say().Announce(line, text)
+}
