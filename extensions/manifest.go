@@ -8,6 +8,7 @@ import (
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/internal/yamldoc"
+	"github.com/bootwright/bootwright/machine/extlayers"
 )
 
 // What an extension's root holds, and nothing else.
@@ -27,22 +28,8 @@ type Manifest struct {
 	Metadata Metadata `json:"metadata" yaml:"metadata"`
 }
 
-// Metadata is what a machine reports of an extension. Name and version are required.
-type Metadata struct {
-	Name          string        `json:"name" yaml:"name"`
-	Version       string        `json:"version" yaml:"version"`
-	Author        string        `json:"author,omitempty" yaml:"author"`
-	Description   string        `json:"description,omitempty" yaml:"description"`
-	Compatibility Compatibility `json:"compatibility" yaml:"compatibility"`
-	ExtraInfo     string        `json:"extraInfo,omitempty" yaml:"extraInfo"`
-}
-
-// Compatibility says where an extension works.
-type Compatibility struct {
-	Talos struct {
-		Version string `json:"version,omitempty" yaml:"version"` // a semver.Range; empty is any
-	} `json:"talos" yaml:"talos"`
-}
+// Metadata is what a machine reports of an extension; see extlayers.
+type Metadata = extlayers.Metadata
 
 // manifestDoc is a manifest and its text, for findings.
 type manifestDoc struct {
