@@ -20,6 +20,7 @@ type Kernel interface {
 	Consoles
 	Processes
 	Power
+	Clock
 	// SinceBoot is the time since the kernel started, time asleep included (CLOCK_BOOTTIME).
 	SinceBoot() time.Duration
 }

@@ -25,6 +25,7 @@ const running = 1500 * time.Millisecond
 // Machine is a kernel.Kernel. The first fields are set before the boot, the second are what it did, to be read when it has
 // ended.
 type Machine struct {
+	Clock
 	Contents     map[string]map[string]string // files that appear with a mount of a type ("proc") or image ("/rootfs.sqsh")
 	MountErrors  map[string]error             // by target
 	ModuleErrors map[string]error             // by module
