@@ -57,6 +57,18 @@ func TestBootConfig(t *testing.T) {
 	}
 }
 
+// TestBootConfigARM: without GRUB and BIOS there is one way to the area, that of systemd-stub.
+func TestBootConfigARM(t *testing.T) {
+	vmtest.Need(t)
+	iso := built(t, "iso", "arm64")
+	node := filepath.Join(t.TempDir(), "node.yaml")
+	if err := os.WriteFile(node, []byte(configareatest.Worker("arm")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bootwright(t, "config", "inject", iso, "--config", node)
+	checkConfig(t, iso, vm.Options{Arch: "arm64", As: vm.CDROM}, "arm", "default", "v1alpha1/")
+}
+
 // checkConfig boots an ISO and compares what the machine says of its configuration.
 func checkConfig(t *testing.T, iso string, o vm.Options, hostname, match, documents string) {
 	t.Helper()
