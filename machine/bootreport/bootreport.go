@@ -70,12 +70,6 @@ type Memory struct {
 	Available int64 `json:"available"`
 }
 
-// Clock is the machine's idea of the time.
-type Clock struct {
-	Now         string `json:"now"`                   // RFC 3339, UTC
-	BeforeBuild bool   `json:"beforeBuild,omitempty"` // earlier than the image was built, and so wrong
-}
-
 // Root is the root file system.
 type Root struct {
 	Image  string   `json:"image"`            // path in the initramfs

@@ -18,7 +18,7 @@ func full() *Report {
 		Arguments:   map[string]string{"talos.platform": "metal", "talos.config": "http://h/c"},
 		Unknown:     []cmdline.Unknown{{Name: "talos.platfrom", Nearest: "talos.platform"}},
 		CommandLine: "console=ttyS0", Firmware: Firmware{"uefi", &yes, &no}, Machine: Machine{"QEMU", "q35", "u", "s"}, CPUs: 2,
-		Memory: Memory{1 << 30, 1 << 29}, Clock: Clock{"2000-01-01T00:00:00Z", true}, Root: Root{"/rootfs.sqsh", 4096, []string{"base"}},
+		Memory: Memory{1 << 30, 1 << 29}, Clock: Clock{"2000-01-01T00:00:00Z", true, true, true, []string{"time"}, "10.0.0.1", 1.5, 0.5, 2, 1, 32, 1, []string{"why"}}, Root: Root{"/rootfs.sqsh", 4096, []string{"base"}},
 		Config:  Config{Source: "none"},
 		Modules: Modules{[]Module{{"loop", 1.5}}, []string{"aesni_intel"}, []Failed{{"x", "why"}}, 12},
 		Disks:   []Disk{{"vda", 1 << 30, 512, "virtio", "m", "s", true, true, true, true}},
