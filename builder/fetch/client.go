@@ -13,36 +13,37 @@ import (
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/registries"
 )
 
 // Options are for New; the zero value uses the user's docker credentials and TLS.
 type Options struct {
-	Keychain  authn.Keychain    // credentials by registry; nil means docker's and podman's configuration
-	Insecure  bool              // let every registry be plain http, not just those written http://
-	Transport http.RoundTripper // nil means http.DefaultTransport
-	Attempts  int               // for each request that fails in passing; zero means 5
-	Pause     time.Duration     // before the second attempt, doubled before each further one; zero means 500 ms
-	Stall     time.Duration     // without a byte, after which a connection is given up; zero means 60 s
-	Parallel  int               // blobs at a time; zero means 4
-	Progress  func(bytes int64) // told of each piece downloaded, from several goroutines; may be nil
+	Registries *registries.Rules // mirrors, TLS and credentials; nil means none
+	Keychain   authn.Keychain    // credentials of hosts that Registries knows none for; nil means docker's and podman's configuration
+	Insecure   bool              // let every registry be plain http, not just those written http://
+	Transport  http.RoundTripper // nil means http.DefaultTransport
+	Attempts   int               // for each request that fails in passing; zero means 5
+	Pause      time.Duration     // before the second attempt, doubled before each further one; zero means 500 ms
+	Stall      time.Duration     // without a byte, after which a connection is given up; zero means 60 s
+	Parallel   int               // blobs at a time; zero means 4
+	Progress   func(bytes int64) // told of each piece downloaded, from several goroutines; may be nil
 }
 
 // Client finds and opens images. It is safe for concurrent use.
 type Client struct {
-	store *store.Store
-	opts  Options
+	store     *store.Store
+	opts      Options
+	transport http.RoundTripper
 
 	mu       sync.Mutex
-	sessions map[string]http.RoundTripper // by repository, logged in
+	sessions map[string]http.RoundTripper // by endpoint and repository, logged in
+	down     map[string]bool              // endpoints that did not work
 }
 
 // New returns a Client that keeps what it downloads in s and reads files through it.
 func New(s *store.Store, opts Options) *Client {
 	if opts.Keychain == nil {
 		opts.Keychain = authn.DefaultKeychain
-	}
-	if opts.Transport == nil {
-		opts.Transport = http.DefaultTransport
 	}
 	if opts.Attempts <= 0 {
 		opts.Attempts = 5
@@ -59,7 +60,10 @@ func New(s *store.Store, opts Options) *Client {
 	if opts.Progress == nil {
 		opts.Progress = func(int64) {}
 	}
-	return &Client{store: s, opts: opts, sessions: map[string]http.RoundTripper{}}
+	return &Client{
+		store: s, opts: opts, transport: newTransport(opts.Transport, opts.Registries),
+		sessions: map[string]http.RoundTripper{}, down: map[string]bool{},
+	}
 }
 
 // Image is an image whose every byte that can be read here was verified. Its Blobs belong to the Client's store.

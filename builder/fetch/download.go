@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/bootwright/bootwright/internal/report"
@@ -14,22 +15,24 @@ import (
 const refill = 256 << 10
 
 // download reads a blob of a registry. Where the connection is lost it asks for the rest (Range, RFC 9110 section 14),
-// and skips what it has where the server cannot send just the rest.
+// and skips what it has where the server cannot send just the rest. Where an endpoint gives up, the next one goes on.
 type download struct {
-	ctx   context.Context
-	r     registry
-	d     descriptor
-	body  io.ReadCloser
-	off   int64 // bytes read
-	fails int   // in a row
-	since int64 // off at the last failure
+	ctx    context.Context
+	r      registry
+	d      descriptor
+	left   []*endpoint // to ask; the first one now
+	failed failures    // of those before
+	sent   []*endpoint // who sent something, in order
+	body   io.ReadCloser
+	off    int64 // bytes read
+	fails  int   // in a row
+	since  int64 // off at the last failure
 }
 
 func (d *download) Read(p []byte) (int, error) {
 	for {
 		n, err := d.read(p)
-		d.off += int64(n)
-		d.r.c.opts.Progress(int64(n))
+		d.count(n)
 		if n > 0 || err == nil || err == io.EOF && d.off >= d.d.Size {
 			return n, only(err, n)
 		}
@@ -37,14 +40,45 @@ func (d *download) Read(p []byte) (int, error) {
 			err = fmt.Errorf("the connection ended after %d of %d bytes: %w", d.off, d.d.Size, io.ErrUnexpectedEOF)
 		}
 		d.Close()
-		if d.off-d.since >= refill {
-			d.fails = 0
-		}
-		d.since = d.off
-		if d.fails++; d.fails >= d.r.c.opts.Attempts || !passing(err) || !d.r.pause(d.ctx, d.fails, err) {
-			return 0, d.r.explain(d.ctx, err)
+		if err := d.again(err); err != nil {
+			return 0, err
 		}
 	}
+}
+
+// count notes that n bytes came from the endpoint that is asked now.
+func (d *download) count(n int) {
+	if n == 0 {
+		return
+	}
+	if at := d.left[0]; !slices.Contains(d.sent, at) {
+		d.sent = append(d.sent, at)
+	}
+	d.off += int64(n)
+	d.r.c.opts.Progress(int64(n))
+}
+
+// again prepares for asking once more after err: the same endpoint or the next one. Its error is that there is no use.
+func (d *download) again(err error) error {
+	if d.off-d.since >= refill {
+		d.fails = 0
+	}
+	d.since = d.off
+	at := d.left[0]
+	if d.fails++; d.fails < at.attempts(len(d.left) == 1) && passing(err) && at.pause(d.ctx, d.fails, err) {
+		return nil
+	}
+	at.note(d.ctx, err)
+	err = at.explain(d.ctx, err)
+	if d.ctx.Err() != nil {
+		return err
+	}
+	d.failed = append(d.failed, failure{at, err})
+	if len(d.left) == 1 {
+		return d.r.failed(d.failed)
+	}
+	d.left, d.fails = d.left[1:], 0
+	return nil
 }
 
 // only is err where nothing was read: what was read comes first, and the same error again.
@@ -57,6 +91,9 @@ func only(err error, n int) error {
 
 func (d *download) read(p []byte) (int, error) {
 	if d.body == nil {
+		if len(d.left) == 0 {
+			return 0, d.r.failed(d.failed)
+		}
 		if err := d.open(); err != nil {
 			return 0, err
 		}
@@ -70,7 +107,7 @@ func (d *download) open() error {
 	if d.off > 0 {
 		header.Set("Range", fmt.Sprintf("bytes=%d-%d", d.off, d.d.Size-1))
 	}
-	res, err := d.r.get(d.ctx, "blobs/"+string(d.d.Digest), header)
+	res, err := d.left[0].get(d.ctx, "blobs/"+string(d.d.Digest), header)
 	if err != nil {
 		return err
 	}

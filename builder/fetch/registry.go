@@ -3,39 +3,104 @@ package fetch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"net/http"
-	"net/url"
-	"strconv"
+	"slices"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
-	"github.com/google/go-containerregistry/pkg/v1/types"
-
-	"github.com/bootwright/bootwright/builder/fetch/stall"
 	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
-// registry is a repository of a registry (distribution-spec, "Pull").
+// registry is a repository of a registry (distribution-spec, "Pull"), and everywhere it may be had from.
 type registry struct {
-	c    *Client
-	ref  reference.Reference
-	repo name.Repository
-	http bool // plain http was asked for
+	c         *Client
+	ref       reference.Reference
+	host      string // of the registry, as rules name it
+	endpoints []*endpoint
 }
 
 func (c *Client) registry(r reference.Reference) (source, error) {
-	insecure := c.opts.Insecure || r.Scheme == reference.PlainHTTP
-	repo, err := r.Repository(insecure)
+	repo, err := r.Repository(c.opts.Insecure || r.Scheme == reference.PlainHTTP)
 	if err != nil {
 		return nil, report.Errorf(report.Invalid, "%w", err)
 	}
-	return registry{c, r, repo, insecure}, nil
+	host, _, _ := strings.Cut(r.Name, "/")
+	out := registry{c: c, ref: r, host: host}
+	for _, place := range c.opts.Registries.Endpoints(host) {
+		e, err := c.endpoint(r, repo, place)
+		if err != nil {
+			return nil, report.Errorf(report.Invalid, "%s: %w", place.URL, err)
+		}
+		out.endpoints = append(out.endpoints, e)
+	}
+	return out, nil
+}
+
+// order is the endpoints as configured, those last that were found to be down.
+func (r registry) order() []*endpoint {
+	out := slices.Clone(r.endpoints)
+	slices.SortStableFunc(out, func(a, b *endpoint) int {
+		switch down := r.c.isDown; {
+		case down(a) == down(b):
+			return 0
+		case down(a):
+			return 1
+		}
+		return -1
+	})
+	return out
+}
+
+// each asks one endpoint after another until one gives what do wants of it.
+func (r registry) each(ctx context.Context, do func(*endpoint) error) error {
+	var all failures
+	endpoints := r.order()
+	for i, e := range endpoints {
+		err := e.retry(ctx, i == len(endpoints)-1, func() error { return do(e) })
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		all = append(all, failure{e, err})
+	}
+	return r.failed(all)
+}
+
+// failure is why an endpoint did not give something.
+type failure struct {
+	*endpoint
+	err error
+}
+
+type failures []failure
+
+// failed is one error of all: that there is none where every endpoint said so.
+func (r registry) failed(all failures) error {
+	switch len(all) {
+	case 0:
+		return report.WithHint(report.Errorf(report.Unavailable, "the registry configuration lets nobody serve images of %s", r.host),
+			"give its mirror endpoints, or leave out skipFallback")
+	case 1:
+		return all[0].err
+	}
+	kind, hint := report.NotFound, ""
+	parts := make([]string, len(all))
+	for i, f := range all {
+		if report.KindOf(f.err) != report.NotFound {
+			kind = report.Unavailable
+		}
+		if h := report.HintOf(f.err); h != "" {
+			hint = h
+		}
+		parts[i] = fmt.Sprintf("%s: %v", f.URL, f.err)
+	}
+	err := report.Errorf(kind, "none of %d endpoints gives it: %s", len(all), strings.Join(parts, "; "))
+	if hint != "" {
+		err = report.WithHint(err, "%s", hint)
+	}
+	return err
 }
 
 func (r registry) roots(ctx context.Context) ([]descriptor, error) {
@@ -46,38 +111,68 @@ func (r registry) roots(ctx context.Context) ([]descriptor, error) {
 	if tag == "" {
 		tag = "latest"
 	}
+	d, err := r.tagged(ctx, tag)
+	return []descriptor{d}, err
+}
+
+// tagged is the manifest or index that a tag names now. What is neither counts as no answer: a mirror that is a web server
+// says much.
+func (r registry) tagged(ctx context.Context, tag string) (descriptor, error) {
 	var d descriptor
-	err := r.retry(ctx, func() error {
-		body, err := r.getManifest(ctx, tag)
+	err := r.each(ctx, func(at *endpoint) error {
+		body, err := at.getManifest(ctx, tag)
 		if err != nil {
 			return err
 		}
 		defer body.Close()
 		e, err := r.c.store.Put(ctx, "", unknown, body)
+		if err != nil {
+			return err
+		}
+		d = descriptor{Digest: e.Digest, Size: e.Blob.Size()}
+		p, err := readSmall(e.Blob)
 		if err == nil {
-			d = descriptor{Digest: e.Digest, Size: e.Blob.Size()}
+			_, err = parseManifest(p, "")
 		}
 		return err
 	})
-	return []descriptor{d}, err
+	return d, err
 }
 
 func (r registry) manifest(ctx context.Context, d descriptor) (blob.Blob, error) {
+	if b, err := r.c.store.Blob(ctx, d.Digest); report.KindOf(err) != report.NotFound {
+		return b, err
+	}
 	var e store.Entry
-	err := r.retry(ctx, func() (err error) {
+	err := r.each(ctx, func(at *endpoint) (err error) {
 		e, err = r.c.store.Obtain(ctx, d.Digest, d.Size, func(ctx context.Context) (io.ReadCloser, error) {
-			return r.getManifest(ctx, string(d.Digest))
+			return at.getManifest(ctx, string(d.Digest))
 		})
 		return err
 	})
 	return e.Blob, err
 }
 
+// blob downloads from the first endpoint that works. Where the content turns out to be wrong, it is downloaded again without
+// the endpoint that it began with, as long as there are others.
 func (r registry) blob(ctx context.Context, d descriptor) (blob.Blob, error) {
-	e, err := r.c.store.Obtain(ctx, d.Digest, d.Size, func(ctx context.Context) (io.ReadCloser, error) {
-		return &download{ctx: ctx, r: r, d: d}, nil
-	})
-	return e.Blob, served(err)
+	endpoints, all := r.order(), failures(nil)
+	for {
+		var from *download
+		e, err := r.c.store.Obtain(ctx, d.Digest, d.Size, func(ctx context.Context) (io.ReadCloser, error) {
+			from = &download{ctx: ctx, r: r, d: d, left: endpoints, failed: all}
+			return from, nil
+		})
+		if !errors.Is(err, store.ErrContent) || from == nil || len(from.sent) == 0 {
+			return e.Blob, err
+		}
+		wrong := from.sent[0]
+		all = append(all, failure{wrong, served(err)})
+		endpoints = slices.DeleteFunc(slices.Clone(endpoints), func(e *endpoint) bool { return e == wrong })
+		if len(endpoints) == 0 {
+			return nil, r.failed(all)
+		}
+	}
 }
 
 // served blames wrong content on the registry, where the store blames whoever hands it in.
@@ -86,112 +181,4 @@ func served(err error) error {
 		return err
 	}
 	return report.Errorf(report.Unavailable, "the registry serves %w", err)
-}
-
-// getManifest is a manifest by tag or digest, cut off with an error behind maxManifest bytes.
-func (r registry) getManifest(ctx context.Context, which string) (io.ReadCloser, error) {
-	accept := []string{string(types.OCIImageIndex), string(types.OCIManifestSchema1), string(types.DockerManifestList), string(types.DockerManifestSchema2)}
-	res, err := r.get(ctx, "manifests/"+which, http.Header{"Accept": {strings.Join(accept, ", ")}})
-	if err != nil {
-		return nil, err
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{&capped{res.Body, maxManifest}, res.Body}, nil
-}
-
-// capped is a reader that fails, rather than ends, behind n bytes.
-type capped struct {
-	r io.Reader
-	n int64
-}
-
-func (c *capped) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	if c.n -= int64(n); c.n < 0 {
-		return 0, report.Errorf(report.Unsupported, "a manifest of more than %d bytes", maxManifest)
-	}
-	return n, err
-}
-
-// get asks for something of the repository. The body of the response fails where nothing comes for Options.Stall.
-func (r registry) get(ctx context.Context, path string, header http.Header) (*http.Response, error) {
-	watch := stall.New(ctx, r.c.opts.Stall)
-	res, err := r.send(watch.Context, path, header)
-	if err != nil {
-		err = watch.Blame(err)
-		watch.Stop()
-		return nil, err
-	}
-	watch.ReadCloser = res.Body
-	res.Body = watch
-	return res, nil
-}
-
-func (r registry) send(ctx context.Context, path string, header http.Header) (*http.Response, error) {
-	session, err := r.session(ctx)
-	if err != nil {
-		return nil, err
-	}
-	u := url.URL{Scheme: r.repo.Scheme(), Host: r.repo.RegistryStr(), Path: "/v2/" + r.repo.RepositoryStr() + "/" + path}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header = header
-	// Content is asked for by the digest of its bytes; an encoding on the way would only have to be undone.
-	req.Header.Set("Accept-Encoding", "identity")
-	res, err := (&http.Client{Transport: session}).Do(req)
-	if err != nil {
-		if e, ok := errors.AsType[*url.Error](err); ok {
-			e.URL, _, _ = strings.Cut(e.URL, "?") // a redirect's query may be a credential
-		}
-		return nil, err
-	}
-	if err := transport.CheckError(res, http.StatusOK, http.StatusPartialContent); err != nil {
-		res.Body.Close()
-		return nil, retryAfter{err, res.Header.Get("Retry-After")}
-	}
-	return res, nil
-}
-
-// session is the transport that is logged in to the repository.
-func (r registry) session(ctx context.Context) (http.RoundTripper, error) {
-	key := r.ref.Name + " " + strconv.FormatBool(r.http)
-	r.c.mu.Lock()
-	t := r.c.sessions[key]
-	r.c.mu.Unlock()
-	if t != nil {
-		return t, nil
-	}
-	auth, err := authn.Resolve(ctx, r.c.opts.Keychain, r.repo)
-	if err != nil {
-		return nil, report.Errorf(report.Invalid, "credentials for %s: %w", r.repo.RegistryStr(), err)
-	}
-	base := transport.NewUserAgent(guard{r.c.opts.Transport, r.http}, "bootwright")
-	t, err = transport.NewWithContext(ctx, r.repo.Registry, auth, base, []string{r.repo.Scope(transport.PullScope)})
-	if err != nil {
-		return nil, err
-	}
-	r.c.mu.Lock()
-	r.c.sessions[key] = t
-	r.c.mu.Unlock()
-	return t, nil
-}
-
-// guard refuses plain http that nobody asked for: the registry client would try it for local addresses, and a redirect
-// may lead there.
-type guard struct {
-	http.RoundTripper
-	allowed bool
-}
-
-var errPlain = errors.New("plain http was not asked for")
-
-func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme == "http" && !g.allowed {
-		return nil, errPlain
-	}
-	return g.RoundTripper.RoundTrip(req)
 }

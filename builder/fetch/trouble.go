@@ -26,21 +26,54 @@ type retryAfter struct {
 
 func (e retryAfter) Unwrap() error { return e.error }
 
-// retry does what may fail in passing, Options.Attempts times at most, and gives the last error its kind.
-func (r registry) retry(ctx context.Context, do func() error) error {
+// retry does what may fail in passing a few times, and gives the last error its kind.
+func (e *endpoint) retry(ctx context.Context, last bool, do func() error) error {
 	for n := 1; ; n++ {
 		err := do()
-		if err == nil || n >= r.c.opts.Attempts || !passing(err) || !r.pause(ctx, n, err) {
-			return r.explain(ctx, err)
+		if err == nil || n >= e.attempts(last) || !passing(err) || !e.pause(ctx, n, err) {
+			e.note(ctx, err)
+			return e.explain(ctx, err)
 		}
 	}
 }
 
+// attempts is how often to ask. Where others can be asked, an endpoint gets one more chance only.
+func (e *endpoint) attempts(last bool) int {
+	if last {
+		return e.c.opts.Attempts
+	}
+	return min(e.c.opts.Attempts, 2)
+}
+
+// note remembers an endpoint that is down, so that the rest of a build does not wait for it each time.
+func (e *endpoint) note(ctx context.Context, err error) {
+	down := err != nil && ctx.Err() == nil && (passing(err) || unreachable(err))
+	e.c.mu.Lock()
+	defer e.c.mu.Unlock()
+	if down {
+		e.c.down[e.URL.String()] = true
+	}
+}
+
+func (c *Client) isDown(e *endpoint) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.down[e.URL.String()]
+}
+
+// unreachable reports whether nobody was there to answer.
+func unreachable(err error) bool {
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return e.IsNotFound
+	}
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH)
+}
+
 // pause waits before the attempt after the nth, and reports whether ctx let it.
-func (r registry) pause(ctx context.Context, n int, err error) bool {
-	wait := r.c.opts.Pause << min(n-1, 10)
-	if e, ok := errors.AsType[retryAfter](err); ok {
-		if s, err := strconv.Atoi(e.seconds); err == nil {
+func (e *endpoint) pause(ctx context.Context, n int, err error) bool {
+	wait := e.c.opts.Pause << min(n-1, 10)
+	if refusal, ok := errors.AsType[retryAfter](err); ok {
+		if s, err := strconv.Atoi(refusal.seconds); err == nil {
 			wait = max(wait, time.Duration(min(s, 60))*time.Second)
 		}
 	}
@@ -57,16 +90,8 @@ func passing(err error) bool {
 	if e, ok := errors.AsType[*transport.Error](err); ok {
 		return e.StatusCode == http.StatusTooManyRequests || e.StatusCode == http.StatusRequestTimeout || e.StatusCode >= 500
 	}
-	if e, ok := errors.AsType[*net.DNSError](err); ok {
-		return !e.IsNotFound
-	}
-	for _, lasting := range []error{errPlain, syscall.ECONNREFUSED, syscall.EHOSTUNREACH} {
-		if errors.Is(err, lasting) {
-			return false
-		}
-	}
 	_, isReport := errors.AsType[*report.Error](err)
-	return !isReport && !tlsTrouble(err)
+	return !isReport && !tlsTrouble(err) && !unreachable(err) && !errors.Is(err, errPlain)
 }
 
 // tlsTrouble reports whether the two sides could not agree on TLS.
@@ -82,9 +107,9 @@ func speaksHTTP(err error) bool {
 }
 
 // explain gives an error of the registry or the network its kind, and a hint where one helps.
-func (r registry) explain(ctx context.Context, err error) error {
-	host := r.repo.RegistryStr()
-	e, refused := errors.AsType[*transport.Error](err)
+func (e *endpoint) explain(ctx context.Context, err error) error {
+	host := e.target.RegistryStr()
+	answer, refused := errors.AsType[*transport.Error](err)
 	_, done := errors.AsType[*report.Error](err)
 	switch {
 	case err == nil:
@@ -93,13 +118,13 @@ func (r registry) explain(ctx context.Context, err error) error {
 		return report.Errorf(report.Canceled, "%w", context.Cause(ctx))
 	case done:
 		return served(err)
-	case refused && e.StatusCode == http.StatusNotFound:
+	case refused && answer.StatusCode == http.StatusNotFound:
 		return report.Errorf(report.NotFound, "%s", plain(err))
-	case refused && (e.StatusCode == http.StatusUnauthorized || e.StatusCode == http.StatusForbidden):
+	case refused && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden):
 		return report.WithHint(report.Errorf(report.Unavailable, "%s gives no access: %s", host, plain(err)),
 			"log in with `docker login %s`, or check the name: many registries say this of a repository that does not exist", host)
-	case speaksHTTP(err) || errors.Is(err, errPlain):
-		return report.WithHint(report.Errorf(report.Unavailable, "%s", plain(err)), "where a registry has no TLS, write http://%s", r.ref.Name)
+	case (speaksHTTP(err) || errors.Is(err, errPlain)) && e.Origin:
+		return report.WithHint(report.Errorf(report.Unavailable, "%s", plain(err)), "where a registry has no TLS, write http://%s", e.ref.Name)
 	}
 	return report.Errorf(report.Unavailable, "%s", plain(err))
 }
