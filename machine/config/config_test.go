@@ -3,6 +3,8 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +42,24 @@ func TestKinds(t *testing.T) {
 	}
 	if c.Main().Machine.Type != "worker" || c.Get(ID{"KmsgLogConfig", "remote-log"}) == nil || c.Get(ID{"KmsgLogConfig", ""}) != nil {
 		t.Error("documents are not found")
+	}
+}
+
+// TestManual: the manual's table has every kind and what it is for.
+func TestManual(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range Kinds() {
+		name := "`" + k.Name + "`"
+		if k.Name == MainKind {
+			name = "main document"
+		}
+		if !regexp.MustCompile(`(?m)^\| ` + name + ` \| .* \| ` + regexp.QuoteMeta(k.Doc) + ` \|$`).Match(text) {
+			t.Errorf("no row for %s: %s", k.Name, k.Doc)
+		}
 	}
 }
 

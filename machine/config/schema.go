@@ -7,41 +7,55 @@ import (
 
 	"github.com/bootwright/bootwright/internal/yamldoc"
 	"github.com/bootwright/bootwright/machine/config/check"
+	"github.com/bootwright/bootwright/machine/config/value"
 )
 
-// Schema is a JSON Schema (draft 2020-12) of one document of a configuration, made from the types and tags of its fields. It
-// takes all that Validate takes, and refuses what Load refuses: unknown fields, values of other types, unknown kinds.
+// Schema is a JSON Schema (draft 2020-12) of one document of a configuration, made from the types and tags of its fields,
+// with what each field means. It takes all that Validate takes, and refuses what Load refuses: unknown fields, values of
+// other types, unknown kinds.
+//
+// Which kind a document is of decides by itself which schema it is held to, so that what is wrong is said of that kind only.
 func Schema() []byte {
 	s := schemas{defs: map[string]any{}}
-	var kinds []any
+	var names []string
+	var rules []any
 	for _, k := range Kinds() {
 		t := reflect.TypeOf(k.New()).Elem()
 		s.of(t, "")
 		def := s.defs[defName(t)].(map[string]any)
+		def["description"] = k.Doc
 		properties := def["properties"].(map[string]any)
 		if k.Name == MainKind {
 			properties["kind"], properties["apiVersion"] = false, false
-			kinds = append(kinds, map[string]any{"$ref": ref(t)})
+			rules = append(rules, rule(map[string]any{"not": map[string]any{"required": []string{"kind"}}}, t))
 			continue
 		}
-		names := []string{k.Name}
+		own := []string{k.Name}
 		if k.Also != "" {
-			names = append(names, k.Also)
+			own = append(own, k.Also)
 		}
-		properties["kind"] = map[string]any{"enum": names}
+		names = append(names, own...)
+		properties["kind"] = map[string]any{"enum": own}
 		properties["apiVersion"] = map[string]any{"enum": []string{APIVersion}}
-		kinds = append(kinds, map[string]any{"$ref": ref(t)})
+		rules = append(rules, rule(map[string]any{"required": []string{"kind"}, "properties": map[string]any{"kind": map[string]any{"enum": own}}}, t))
 	}
 	out, err := json.MarshalIndent(map[string]any{
-		"$schema": "https://json-schema.org/draft/2020-12/schema",
-		"title":   "A document of a machine configuration",
-		"oneOf":   kinds,
-		"$defs":   s.defs,
+		"$schema":    "https://json-schema.org/draft/2020-12/schema",
+		"title":      "A document of a machine configuration",
+		"type":       "object",
+		"properties": map[string]any{"kind": map[string]any{"enum": names}},
+		"allOf":      rules,
+		"$defs":      s.defs,
 	}, "", "  ")
 	if err != nil {
 		panic("config: schema: " + err.Error())
 	}
 	return append(out, '\n')
+}
+
+// rule holds what condition is true of to the schema of t.
+func rule(condition map[string]any, t reflect.Type) map[string]any {
+	return map[string]any{"if": condition, "then": map[string]any{"$ref": ref(t)}}
 }
 
 // schemas collects the schemas of structs.
@@ -59,8 +73,8 @@ func (s schemas) of(t reflect.Type, tag reflect.StructTag) map[string]any {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if text, ok := reflect.New(t).Interface().(interface{ Pattern() string }); ok {
-		return textual(map[string]any{"pattern": text.Pattern()})
+	if text, ok := reflect.New(t).Interface().(value.Text); ok {
+		return textual(map[string]any{"pattern": text.Pattern(), "examples": []string{text.Example()}})
 	}
 	switch t.Kind() {
 	case reflect.Struct:
@@ -70,8 +84,8 @@ func (s schemas) of(t reflect.Type, tag reflect.StructTag) map[string]any {
 		if t.Elem().Kind() != reflect.Interface {
 			m["additionalProperties"] = s.of(t.Elem(), tag)
 		}
-		if p := check.Pattern(tag.Get("keys")); p != "" {
-			m["propertyNames"] = map[string]any{"pattern": p}
+		if keys := tag.Get("keys"); keys != "" {
+			m["propertyNames"] = map[string]any{"pattern": check.Pattern(keys)}
 		}
 		return m
 	case reflect.Slice:
@@ -105,9 +119,7 @@ func (s schemas) object(t reflect.Type) map[string]any {
 			if f.Tag.Get("required") != "" {
 				required = append(required, f.Name)
 			}
-			if hint, old := f.Tag.Lookup("old"); old {
-				field = map[string]any{"allOf": []any{field}, "deprecated": true, "description": hint}
-			}
+			describe(field, f.Tag)
 			properties[f.Name] = field
 		}
 		if len(required) > 0 {
@@ -115,6 +127,15 @@ func (s schemas) object(t reflect.Type) map[string]any {
 		}
 	}
 	return map[string]any{"anyOf": []any{map[string]any{"$ref": ref(t)}, map[string]any{"type": "null"}}}
+}
+
+// describe adds to the schema of a field what editors show of it.
+func describe(schema map[string]any, tag reflect.StructTag) {
+	schema["description"] = tag.Get("doc")
+	if hint, old := tag.Lookup("old"); old {
+		schema["deprecated"] = true
+		schema["description"] = tag.Get("doc") + " Out of use: " + hint + "."
+	}
 }
 
 // textual adds to a schema that the value is text, or any scalar that can be text as it is written.
@@ -132,8 +153,11 @@ func str(tag reflect.StructTag) map[string]any {
 		}
 		return map[string]any{"enum": words}
 	}
-	if p := check.Pattern(tag.Get("is")); p != "" && tag.Get("is") != "token" {
-		schema["pattern"] = "^$|" + p
+	if is := tag.Get("is"); is != "" && !check.IsPEM(is) {
+		schema["pattern"] = "^$|" + check.Pattern(is)
+		if example := check.Example(is); example != "" {
+			schema["examples"] = []string{example}
+		}
 	}
 	return textual(schema)
 }

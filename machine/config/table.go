@@ -26,23 +26,35 @@ type Kind struct {
 	Name  string
 	Also  string // another spelling that is in use, or ""
 	Named bool   // there can be several, told apart by name
+	Doc   string // what it is for
 	New   func() Value
 }
 
 // Kinds is the table of all kinds, the main document first.
 func Kinds() []Kind {
 	return []Kind{
-		{Name: MainKind, New: func() Value { return new(v1alpha1.Config) }},
-		{Name: "VolumeConfig", Named: true, New: func() Value { return new(kinds.VolumeConfig) }},
-		{Name: "ExtensionServiceConfig", Named: true, New: func() Value { return new(kinds.ExtensionServiceConfig) }},
-		{Name: "TrustedRootsConfig", Named: true, New: func() Value { return new(kinds.TrustedRootsConfig) }},
-		{Name: "KmsgLogConfig", Named: true, New: func() Value { return new(kinds.KmsgLogConfig) }},
-		{Name: "SideroLinkConfig", New: func() Value { return new(kinds.SideroLinkConfig) }},
-		{Name: "EventSinkConfig", New: func() Value { return new(kinds.EventSinkConfig) }},
-		{Name: "KubeSpanEndpointsConfig", Also: "KubespanEndpointsConfig", New: func() Value { return new(kinds.KubespanEndpointsConfig) }},
-		{Name: "NetworkDefaultActionConfig", New: func() Value { return new(kinds.NetworkDefaultActionConfig) }},
-		{Name: "NetworkRuleConfig", Named: true, New: func() Value { return new(kinds.NetworkRuleConfig) }},
-		{Name: "WatchdogTimerConfig", New: func() Value { return new(kinds.WatchdogTimerConfig) }},
+		{Name: MainKind, Doc: "the machine and its cluster",
+			New: func() Value { return new(v1alpha1.Config) }},
+		{Name: "VolumeConfig", Named: true, Doc: "on which disk a system volume is made, and how big",
+			New: func() Value { return new(kinds.VolumeConfig) }},
+		{Name: "ExtensionServiceConfig", Named: true, Doc: "files and variables for the service of a system extension",
+			New: func() Value { return new(kinds.ExtensionServiceConfig) }},
+		{Name: "TrustedRootsConfig", Named: true, Doc: "certificate authorities to trust",
+			New: func() Value { return new(kinds.TrustedRootsConfig) }},
+		{Name: "KmsgLogConfig", Named: true, Doc: "where the kernel's log goes",
+			New: func() Value { return new(kinds.KmsgLogConfig) }},
+		{Name: "SideroLinkConfig", Doc: "the management service to join",
+			New: func() Value { return new(kinds.SideroLinkConfig) }},
+		{Name: "EventSinkConfig", Doc: "where events go",
+			New: func() Value { return new(kinds.EventSinkConfig) }},
+		{Name: "KubeSpanEndpointsConfig", Also: "KubespanEndpointsConfig", Doc: "more addresses of this machine in KubeSpan",
+			New: func() Value { return new(kinds.KubespanEndpointsConfig) }},
+		{Name: "NetworkDefaultActionConfig", Doc: "what becomes of traffic that no rule is about",
+			New: func() Value { return new(kinds.NetworkDefaultActionConfig) }},
+		{Name: "NetworkRuleConfig", Named: true, Doc: "traffic that is let in",
+			New: func() Value { return new(kinds.NetworkRuleConfig) }},
+		{Name: "WatchdogTimerConfig", Doc: "the hardware watchdog",
+			New: func() Value { return new(kinds.WatchdogTimerConfig) }},
 	}
 }
 

@@ -252,7 +252,7 @@ func TestValid(t *testing.T) {
 		t.Fatal(err)
 	}
 	valid := func(what string, text []byte) {
-		if _, findings := config.Check(what, text, check.Options{Mode: check.Metal, Now: now}); findings.Err() != nil {
+		if _, findings := config.Check(what, text, check.Options{Mode: check.Metal, Now: now, Strict: true}); findings.Err() != nil {
 			t.Errorf("%v", findings)
 		}
 	}

@@ -9,6 +9,7 @@
 //	is:"cidr"        the text, or every item, is in this notation; see Notation
 //	keys:"sysctl"    every key of the mapping is in this notation
 //	old:"use X"      the field still works, with a warning
+//	doc:"A text."    what the field means
 package check
 
 import (
@@ -189,7 +190,7 @@ func (p Place) text(s string, tag reflect.StructTag) {
 	}
 	switch notation := tag.Get("is"); notation {
 	case "":
-	case "certificate", "key":
+	case certificate, key:
 		p.PEM(notation, s)
 	default:
 		if err := Notation(notation, s); err != nil {

@@ -10,132 +10,204 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/bootwright/bootwright/internal/report"
 )
 
-// Notation checks text against a notation by name; "url" and "endpoint" are followed by the schemes they may have. The
-// error reads as what follows the name of a field.
-func Notation(notation, s string) error {
-	words := strings.Fields(notation)
-	switch words[0] {
-	case "address":
-		_, err := netip.ParseAddr(s)
-		return want(err == nil, s, "an IP address", "such as 10.0.0.2")
-	case "cidr":
-		_, err := netip.ParsePrefix(s)
-		return want(err == nil, s, "a subnet in CIDR notation", "such as 10.0.0.0/24")
-	case "address-or-cidr":
-		if !strings.Contains(s, "/") {
-			return Notation("address", s)
+// notation is one way in which text is written.
+type notation struct {
+	what    string            // as in: is not a host name
+	example string            // or ""
+	pattern string            // a regular expression, ECMA 262's as well as Go's, that all such text matches
+	takes   func(string) bool // what the pattern cannot say; nil where that is nothing
+	secret  bool              // the text is not shown
+}
+
+// named is a notation by its name in a tag. A name that there is none of is a mistake in the program: a panic.
+func named(name string) notation {
+	for _, find := range []func(string) (notation, bool){network, system, kubernetes} {
+		if n, ok := find(name); ok {
+			return n
 		}
-		return Notation("cidr", s)
+	}
+	if words := strings.Fields(name); words[0] == "url" {
+		return notation{what: "a URL", example: words[1] + "://example.com:8080", pattern: `^(` + anyCase(strings.Join(words[1:], "|")) + `)://`}
+	}
+	panic("check: unknown notation " + name)
+}
+
+const (
+	hostLabel = `[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?`
+	hostName  = hostLabel + `(\.` + hostLabel + `)*\.?`
+	ip        = `[0-9A-Fa-f:.]+`
+)
+
+func network(name string) (n notation, ok bool) {
+	switch name {
+	case "address":
+		n = notation{what: "an IP address", example: "10.0.0.2", pattern: `^` + ip + `(%.+)?$`, takes: isAddress}
+	case "cidr":
+		n = notation{what: "a subnet in CIDR notation", example: "10.0.0.0/24", pattern: `^` + ip + `/[0-9]{1,3}$`, takes: isSubnet}
+	case "address-or-cidr":
+		n = notation{what: "an IP address, with or without a prefix length", example: "10.0.0.2/24", pattern: `^` + ip + `(%.+)?(/[0-9]{1,3})?$`,
+			takes: func(s string) bool { return isAddress(s) || isSubnet(s) }}
 	case "subnet-filter": // a subnet, or with ! in front of it an exception
-		return Notation("cidr", strings.TrimPrefix(s, "!"))
-	case "url":
-		return checkURL(s, words[1:])
+		n = notation{what: "a subnet in CIDR notation", example: "10.0.0.0/24", pattern: `^!?` + ip + `/[0-9]{1,3}$`,
+			takes: func(s string) bool { return isSubnet(strings.TrimPrefix(s, "!")) }}
 	case "host-port":
-		return hostPort(s)
+		n = notation{what: "a host with a port", example: "10.0.0.2:8080", pattern: `:[0-9]+$`, takes: isHostPort}
 	case "address-port":
-		_, err := netip.ParseAddrPort(s)
-		return want(err == nil, s, "an IP address with a port", "such as 10.0.0.2:51820")
-	case "time-server":
-		return want(strings.HasPrefix(s, "/dev/") || isHost(s), s, "a host name, an IP address or a device", "such as time.cloudflare.com or /dev/ptp0")
-	case "base64-32":
-		key, err := base64.StdEncoding.DecodeString(s)
-		return want(err == nil && len(key) == 32, "", "32 bytes in base64", "")
-	case "hex":
-		_, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
-		return want(err == nil, s, "hexadecimal", "")
-	}
-	return pattern(words[0], s)
-}
-
-// pattern checks against the notations that are regular expressions.
-func pattern(notation, s string) error {
-	re := Pattern(notation)
-	if re == "" {
-		panic("check: unknown notation " + notation)
-	}
-	what, hint := strings.ReplaceAll(notation, "-", " "), ""
-	switch notation {
-	case "sysctl":
-		what, hint = "name of a sysctl", "such as net.core.somaxconn"
-	case "sysfs":
-		what, hint = "path below /sys", "such as devices.system.cpu.cpu0.cpufreq.scaling_governor"
-	case "module":
-		what, hint = "name of a kernel module", "such as nvidia_uvm"
-	case "path":
-		what, hint = "absolute path", "begin it with /"
-	case "token":
-		what = "token of the form abcdef.0123456789abcdef"
-		s = strings.TrimSpace(s)
-	}
-	article := "a "
-	if strings.ContainsRune("aeiou", rune(what[0])) {
-		article = "an "
-	}
-	shown := s
-	if notation == "token" {
-		shown = ""
-	}
-	return want(regexp.MustCompile(re).MatchString(s), shown, article+what, hint)
-}
-
-// Pattern is the regular expression (of ECMA 262) of a notation, or "" where that does not say all or is none.
-func Pattern(notation string) string {
-	const label = `[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?`
-	switch notation {
-	case "host-name", "domain":
-		return `^` + label + `(\.` + label + `)*\.?$`
-	case "registry": // a host, a host with a port, or everything
-		return `^(\*|[A-Za-z0-9.:\[\]_-]+)$`
-	case "sysctl":
-		return `^[A-Za-z0-9_-]+([./][A-Za-z0-9_:@*-]+)+$`
-	case "sysfs":
-		return `^[A-Za-z0-9_:@-]+([./][A-Za-z0-9_:@-]+)+$`
-	case "module":
-		return `^[A-Za-z0-9_-]{1,55}$`
-	case "path":
-		return `^/`
+		n = notation{what: "an IP address with a port", example: "10.0.0.2:51820", pattern: `:[0-9]+$`,
+			takes: func(s string) bool { _, err := netip.ParseAddrPort(s); return err == nil }}
+	case "host-name":
+		n = notation{what: "a host name", example: "worker-1", pattern: `^` + hostName + `$`}
+	case "domain":
+		n = notation{what: "a domain", example: "example.com", pattern: `^` + hostName + `$`}
+	case "certificate-name":
+		n = notation{what: "a DNS name or an IP address", example: "api.example.com", pattern: `^(\*\.)?` + hostName + `$|^` + ip + `$`,
+			takes: func(s string) bool { return isAddress(s) || isHost(strings.TrimPrefix(s, "*.")) }}
 	case "interface": // what Linux takes for the name of a network interface
-		return `^[^\s/:]{1,15}$`
-	case "variable":
-		return `^[A-Za-z_][A-Za-z0-9_]*$`
-	case "variable-setting":
-		return `^[A-Za-z_][A-Za-z0-9_]*=`
-	case "file-name":
-		return `^[A-Za-z0-9_][A-Za-z0-9._-]*$`
-	case "label":
-		return `^([A-Za-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`
-	case "document-name":
-		return `^[A-Za-z0-9][A-Za-z0-9._/:-]*$`
-	case "token":
-		return `^[a-z0-9]{6}\.[a-z0-9]{16}$`
+		n = notation{what: "an interface", example: "eth0", pattern: `^[^\s/:]{1,15}$`}
+	case "mac":
+		n = notation{what: "a MAC address", example: "52:54:00:12:34:56", pattern: `^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$`}
+	case "hex":
+		n = notation{what: "hexadecimal", example: "00:03:00:01:52:54:00:12:34:56", pattern: `^[0-9A-Fa-f:]+$`,
+			takes: func(s string) bool { _, err := hex.DecodeString(strings.ReplaceAll(s, ":", "")); return err == nil }}
+	case "base64-32":
+		n = notation{what: "32 bytes in base64", pattern: `^[A-Za-z0-9+/=\r\n]+$`, secret: true,
+			takes: func(s string) bool {
+				key, err := base64.StdEncoding.DecodeString(s)
+				return err == nil && len(key) == 32
+			}}
+	case "time-server":
+		n = notation{what: "a host name, an IP address or a device", example: "time.cloudflare.com or /dev/ptp0", pattern: `^(/dev/.|[^\s/])`,
+			takes: func(s string) bool { return strings.HasPrefix(s, "/dev/") || isHost(s) }}
+	case "registry": // a host, a host with a port, or everything
+		n = notation{what: "a registry", example: "docker.io", pattern: `^(\*|[A-Za-z0-9.:\[\]_-]+)$`}
 	}
-	return ""
+	return n, n.what != ""
+}
+
+// setting is the value of a parameter of the kernel or of a module: blanks are within quotes.
+const setting = `(=([^\s"]|"[^"]*")*)?$`
+
+func system(name string) (n notation, ok bool) {
+	switch name {
+	case "sysctl":
+		n = notation{what: "a name of a sysctl", example: "net.core.somaxconn", pattern: `^[A-Za-z0-9_-]+([./][A-Za-z0-9_:@*-]+)+$`}
+	case "sysfs":
+		n = notation{what: "a path below /sys", example: "devices.system.cpu.cpu0.cpufreq.scaling_governor", pattern: `^[A-Za-z0-9_:@-]+([./][A-Za-z0-9_:@-]+)+$`}
+	case "module":
+		n = notation{what: "a name of a kernel module", example: "nvidia_uvm", pattern: `^[A-Za-z0-9_-]{1,55}$`}
+	case "module-parameter":
+		n = notation{what: "one parameter of a module", example: "numdummies=2", pattern: `^[A-Za-z0-9_.-]+` + setting}
+	case "kernel-argument":
+		n = notation{what: "one argument of the kernel", example: "console=ttyS1", pattern: `^[^\s="]+` + setting}
+	case "udev-rule":
+		n = notation{what: "a udev rule", example: `SUBSYSTEM=="drm", KERNEL=="renderD*", MODE="0666"`, pattern: `^\s*(#|$)|[A-Za-z]+(\{[^}]*\})?\s*(==|!=|\+=|-=|:=|=)\s*[ei]?"`}
+	case "path":
+		n = notation{what: "an absolute path", example: "/var/lib/example", pattern: `^/`}
+	case "file-name":
+		n = notation{what: "a file name", example: "audit.json", pattern: `^[A-Za-z0-9_][A-Za-z0-9._-]*$`}
+	case "variable":
+		n = notation{what: "a variable", example: "https_proxy", pattern: `^[A-Za-z_][A-Za-z0-9_]*$`}
+	case "variable-setting":
+		n = notation{what: "a variable setting", example: "NUT_UPS=upsname", pattern: `^[A-Za-z_][A-Za-z0-9_]*=`}
+	case "document-name":
+		n = notation{what: "a document name", example: "remote-log", pattern: `^[A-Za-z0-9][A-Za-z0-9._/:-]*$`}
+	}
+	return n, n.what != ""
+}
+
+func kubernetes(name string) (n notation, ok bool) {
+	const word = `[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?`
+	switch name {
+	case "label":
+		n = notation{what: "a label", example: "topology.kubernetes.io/zone", pattern: `^([A-Za-z0-9.-]{1,253}/)?` + word + `$`}
+	case "label-value":
+		n = notation{what: "a value of a label", example: "rack-7", pattern: `^` + word + `$`}
+	case "taint":
+		n = notation{what: "a taint", example: "value:NoSchedule", pattern: `^(` + word + `)?(:[A-Za-z]+)?$`}
+	case "argument":
+		n = notation{what: "an argument without dashes", example: "feature-gates", pattern: `^[A-Za-z0-9][A-Za-z0-9._-]*$`}
+	case "image":
+		n = notation{what: "an image reference", example: "registry.k8s.io/pause:3.10", pattern: `^[A-Za-z0-9\[][A-Za-z0-9._:/@+\[\]-]*$`}
+	case "token":
+		n = notation{what: "a token of the form abcdef.0123456789abcdef", pattern: `^\s*[a-z0-9]{6}\.[a-z0-9]{16}\s*$`, secret: true}
+	}
+	return n, n.what != ""
+}
+
+// Notation checks text against a notation by name; "url" is followed by the schemes it may have. The error reads as what
+// follows the name of a field.
+func Notation(name, s string) error {
+	if schemes, isURL := strings.CutPrefix(name, "url "); isURL {
+		return checkURL(s, strings.Fields(schemes))
+	}
+	n := named(name)
+	if regexp.MustCompile(n.pattern).MatchString(s) && (n.takes == nil || n.takes(s)) {
+		return nil
+	}
+	if n.secret {
+		s = ""
+	}
+	return wanted(s, n.what, n.example)
+}
+
+// Pattern is a regular expression (of ECMA 262) that all text of a notation matches, and Example is such text, or "".
+func Pattern(name string) string { return named(name).pattern }
+
+// Example is text of a notation, or "".
+func Example(name string) string {
+	first, _, _ := strings.Cut(named(name).example, " or ")
+	return first
+}
+
+// anyCase is a regular expression for words in upper or lower case.
+func anyCase(words string) string {
+	var out strings.Builder
+	for _, r := range words {
+		if upper := unicode.ToUpper(r); upper != r {
+			out.WriteString("[" + string(r) + string(upper) + "]")
+		} else {
+			out.WriteRune(r)
+		}
+	}
+	return out.String()
 }
 
 func checkURL(s string, schemes []string) error {
 	u, err := url.Parse(s)
 	if err != nil {
-		return want(false, "", "a URL", "such as "+schemes[0]+"://host")
+		return wanted("", "a URL", schemes[0]+"://host")
 	}
 	if !slices.Contains(schemes, u.Scheme) {
 		return report.WithHint(report.Errorf(report.Invalid, "has the scheme %.40q", u.Scheme), "use %s://", strings.Join(schemes, ":// or "))
 	}
-	if host := u.Hostname(); !isHost(host) {
-		return want(false, u.Redacted(), "a URL with a host", "such as "+schemes[0]+"://host")
+	if !isHost(u.Hostname()) {
+		return wanted(u.Redacted(), "a URL with a host", schemes[0]+"://host")
 	}
-	if port := u.Port(); port != "" && !isPort(port) {
-		return want(false, u.Redacted(), "a URL with a port from 1 to 65535", "")
+	usual := u.Scheme != "tcp" && u.Scheme != "udp" // these have no usual port
+	if port := u.Port(); !isPort(port) && (port != "" || !usual) {
+		return wanted(u.Redacted(), "a URL with a port from 1 to 65535", "")
 	}
 	return nil
 }
 
-func hostPort(s string) error {
+func isAddress(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
+func isSubnet(s string) bool {
+	_, err := netip.ParsePrefix(s)
+	return err == nil
+}
+
+func isHostPort(s string) bool {
 	host, port, err := net.SplitHostPort(s)
-	return want(err == nil && isHost(host) && isPort(port), s, "a host with a port", "such as 10.0.0.2:8080")
+	return err == nil && isHost(host) && isPort(port)
 }
 
 func isPort(s string) bool {
@@ -145,27 +217,18 @@ func isPort(s string) bool {
 
 // isHost takes names and addresses, those of IPv6 without brackets.
 func isHost(s string) bool {
-	if _, err := netip.ParseAddr(s); err == nil {
-		return true
-	}
-	return len(s) <= 253 && regexp.MustCompile(Pattern("domain")).MatchString(s)
+	return isAddress(s) || len(s) <= 253 && regexp.MustCompile(`^`+hostName+`$`).MatchString(s)
 }
 
-// want is nil if ok, else an error that says what is wanted instead of s; an empty s is not shown.
-func want(ok bool, s, what, hint string) error {
-	if ok {
-		return nil
-	}
+// wanted is an error that says what is wanted instead of s; an empty s is not shown.
+func wanted(s, what, example string) error {
 	shown := ""
 	if s != "" {
-		if len(s) > 60 {
-			s = s[:60]
-		}
-		shown = strconv.Quote(strings.ToValidUTF8(s, "")) + " "
+		shown = strconv.Quote(strings.ToValidUTF8(s[:min(len(s), 60)], "")) + " "
 	}
 	err := report.Errorf(report.Invalid, "%sis not %s", shown, what)
-	if hint == "" {
+	if example == "" {
 		return err
 	}
-	return report.WithHint(err, "%s", hint)
+	return report.WithHint(err, "such as %s", example)
 }

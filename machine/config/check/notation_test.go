@@ -1,6 +1,7 @@
 package check
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -32,9 +33,25 @@ func TestNotation(t *testing.T) {
 		"file-name":        {[]string{"audit.json"}, []string{"../a", ".a", "a/b"}},
 		"label":            {[]string{"a", "example.com/rack", "node-role.kubernetes.io/x"}, []string{"-a", "a/b/c", "a b"}},
 		"document-name":    {[]string{"custom-ca", "a.b/c"}, []string{"-a", "a b"}},
+		"certificate-name": {[]string{"a", "*.b.c", "::1", "10.0.0.1"}, []string{"a:1", "a b", "*"}},
+		"mac":              {[]string{"52:54:00:12:34:56", "52-54-00-12-34-aB"}, []string{"52:54", "525400123456"}},
+		"kernel-argument":  {[]string{"quiet", "-quiet", "console=ttyS1,115200n8", "a.dyndbg=\"file b +p\"", "a="}, []string{"a b", "=a", "a=\"b", ""}},
+		"module-parameter": {[]string{"a=1", "a", "a=\"b c\""}, []string{"a b", "a=b c"}},
+		"udev-rule":        {[]string{`A=="b", MODE="1"`, "# c", "\n", `ENV{X}!=e"y"`}, []string{"A", "SUBSYSTEM drm"}},
+		"label-value":      {[]string{"a", "a.b_c-d"}, []string{"a b", "-a", strings.Repeat("a", 64)}},
+		"taint":            {[]string{"NoSchedule", "a:NoSchedule", ":NoSchedule"}, []string{"a b", "a:b:c"}},
+		"argument":         {[]string{"v", "feature-gates"}, []string{"--v", "a b"}},
+		"image":            {[]string{"a", "ghcr.io/a/b:v1", "[::1]:5000/a@sha256:00"}, []string{"a b", "", "-a"}},
+		"url tcp udp":      {[]string{"tcp://a:1", "UDP://[::1]:1/"}, []string{"tcp://a", "http://a:1"}},
 		"token":            {[]string{"abcdef.0123456789abcdef"}, []string{"abc.def", "ABCDEF.0123456789abcdef"}},
 	} {
+		if example := Example(notation); example != "" {
+			c.good = append(c.good, example)
+		}
 		for _, s := range c.good {
+			if !regexp.MustCompile(Pattern(notation)).MatchString(s) {
+				t.Errorf("%s: %q does not match the pattern", notation, s)
+			}
 			if err := Notation(notation, s); err != nil {
 				t.Errorf("%s: %q: %v", notation, s, err)
 			}

@@ -8,14 +8,23 @@ import (
 	"time"
 )
 
-// PEM checks text that is PEM in base64: a "certificate" or a "key". What is in a key is never said.
+// The notations that are PEM in base64. What is in a key is never said.
+const (
+	certificate = "certificate"
+	key         = "key"
+)
+
+// IsPEM reports whether a notation is one of PEM in base64.
+func IsPEM(notation string) bool { return notation == certificate || notation == key }
+
+// PEM checks text that is PEM in base64: a "certificate" or a "key".
 func (p Place) PEM(what, s string) {
 	data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(s), ""))
 	if err != nil {
 		p.Fault("encode the PEM file: base64 -w0 FILE", "is not base64")
 		return
 	}
-	if what == "key" {
+	if what == key {
 		p.key(data)
 		return
 	}

@@ -9,7 +9,7 @@ import (
 // EventSinkConfig sends the machine's events somewhere.
 type EventSinkConfig struct {
 	Header   `yaml:",inline"`
-	Endpoint string `yaml:"endpoint" is:"host-port" required:"yes"`
+	Endpoint string `yaml:"endpoint" is:"host-port" required:"yes" doc:"Host and port that events are sent to, over gRPC."`
 }
 
 // Validate says what is wrong with the document.

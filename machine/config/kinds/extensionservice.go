@@ -2,6 +2,7 @@ package kinds
 
 import (
 	"reflect"
+	"strings"
 
 	"github.com/bootwright/bootwright/machine/config/check"
 )
@@ -9,14 +10,14 @@ import (
 // ExtensionServiceConfig configures the service of a system extension.
 type ExtensionServiceConfig struct {
 	Named       `yaml:",inline"`
-	ConfigFiles []ConfigFile `yaml:"configFiles" by:"mountPath"`
-	Environment []string     `yaml:"environment" is:"variable-setting"`
+	ConfigFiles []ConfigFile `yaml:"configFiles" by:"mountPath" doc:"Files that the service sees."`
+	Environment []string     `yaml:"environment" is:"variable-setting" doc:"Environment variables of the service, as NAME=value."`
 }
 
 // ConfigFile is a file that the service sees.
 type ConfigFile struct {
-	Content   string `yaml:"content" required:"yes"`
-	MountPath string `yaml:"mountPath" is:"path" required:"yes"`
+	Content   string `yaml:"content" required:"yes" doc:"What is in the file."`
+	MountPath string `yaml:"mountPath" is:"path" required:"yes" doc:"Where the service has the file."`
 }
 
 // Validate says what is wrong with the document.
@@ -27,6 +28,11 @@ func (e *ExtensionServiceConfig) Validate(at check.Place) {
 		paths[i] = f.MountPath
 	}
 	at.Field("configFiles").Once("the path", paths)
+	names := make([]string, len(e.Environment))
+	for i, setting := range e.Environment {
+		names[i], _, _ = strings.Cut(setting, "=")
+	}
+	at.Field("environment").Once("the variable", names)
 	if len(e.ConfigFiles) == 0 && len(e.Environment) == 0 {
 		at.Fault("", "either configFiles or environment is needed")
 	}

@@ -32,6 +32,15 @@ func TestValidate(t *testing.T) {
 		{"apiVersion: v1alpha1\nkind: EventSinkConfig\nendpoint: a\n", []string{"is not a host with a port"}},
 		{"apiVersion: v1alpha1\nkind: SideroLinkConfig\napiUrl: https://a/b\n", []string{"has the path"}},
 		{"apiVersion: v1alpha1\nkind: ExtensionServiceConfig\nname: a\n", []string{"either configFiles or environment"}},
+		{"apiVersion: v1alpha1\nkind: ExtensionServiceConfig\nname: a\nenvironment: [A=1, A=2, b-c=1]\nconfigFiles: [{content: a, mountPath: /a}, {content: b, mountPath: /a}, {content: b, mountPath: a}, {content: b}]\n",
+			[]string{"environment[1]: the variable A is given twice", "is not a variable setting", "configFiles[1]: the path /a is given twice", "is not an absolute path", "configFiles[3].mountPath: the field is required"}},
+		{"apiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: a\nportSelector: {ports: [0], protocol: tcp}\n---\napiVersion: v1alpha1\nkind: NetworkDefaultActionConfig\ningress: drop\n", []string{"there is no port 0", "unknown value"}},
+		{"apiVersion: v1alpha1\nkind: WatchdogTimerConfig\ndevice: /etc/watchdog\ntimeout: 1m\n", []string{"is not a device (such as /dev/watchdog0)"}},
+		{"apiVersion: v1alpha1\nkind: SideroLinkConfig\napiUrl: ftp://a\n", []string{`has the scheme "ftp" (use grpc:// or https://)`}},
+		{"apiVersion: v1alpha1\nkind: KmsgLogConfig\nname: a\nurl: tcp://h\n---\napiVersion: v1alpha1\nkind: KmsgLogConfig\nname: b\nurl: tcp://h:1\n---\napiVersion: v1alpha1\nkind: KmsgLogConfig\nname: c\nurl: tcp://h:1\n",
+			[]string{"is not a URL with a port from 1 to 65535", "conflicting documents: KmsgLogConfig/b sends to the same place"}},
+		{"apiVersion: v1alpha1\nkind: KmsgLogConfig\nname: a\nurl: tcp://h:1\n---\napiVersion: v1alpha1\nkind: KmsgLogConfig\nname: a\nurl: tcp://h:2\n", []string{"duplicate document: KmsgLogConfig/a"}},
+		{"apiVersion: v1alpha1\nkind: VolumeConfig\nname: IMAGECACHE\n", []string{"warning: name: the image cache is not enabled"}},
 		{"apiVersion: v1alpha1\nkind: TrustedRootsConfig\nname: a\ncertificates: x\n", []string{"no PEM certificate"}},
 	} {
 		_, findings := config.Check("x", config.Join([]byte(new(v1alpha1.Config).Example()), []byte(c.add)), check.Options{Now: now()})

@@ -9,7 +9,7 @@ import (
 // KmsgLogConfig sends the kernel's log somewhere.
 type KmsgLogConfig struct {
 	Named `yaml:",inline"`
-	URL   string `yaml:"url" is:"url tcp udp" required:"yes"`
+	URL   string `yaml:"url" is:"url tcp udp" required:"yes" doc:"Where to: tcp:// or udp://, a host and a port."`
 }
 
 // Validate says what is wrong with the document.

@@ -9,7 +9,7 @@ import (
 // KubespanEndpointsConfig adds addresses at which other machines find this one, such as those of a NAT.
 type KubespanEndpointsConfig struct {
 	Header                  `yaml:",inline"`
-	ExtraAnnouncedEndpoints []string `yaml:"extraAnnouncedEndpoints" is:"address-port"`
+	ExtraAnnouncedEndpoints []string `yaml:"extraAnnouncedEndpoints" is:"address-port" doc:"Addresses with ports at which this machine is found too."`
 }
 
 // Validate says what is wrong with the document.

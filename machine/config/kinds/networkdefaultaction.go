@@ -9,7 +9,7 @@ import (
 // NetworkDefaultActionConfig says what becomes of incoming traffic that no NetworkRuleConfig is about.
 type NetworkDefaultActionConfig struct {
 	Header  `yaml:",inline"`
-	Ingress string `yaml:"ingress" enum:"accept|block" required:"yes"`
+	Ingress string `yaml:"ingress" enum:"accept|block" required:"yes" doc:"What becomes of incoming traffic that no rule lets in."`
 }
 
 // Validate says what is wrong with the document.

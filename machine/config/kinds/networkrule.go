@@ -11,20 +11,20 @@ import (
 // NetworkRuleConfig lets traffic from subnets in.
 type NetworkRuleConfig struct {
 	Named        `yaml:",inline"`
-	PortSelector PortSelector `yaml:"portSelector"`
-	Ingress      []Ingress    `yaml:"ingress" merge:"replace"`
+	PortSelector PortSelector `yaml:"portSelector" doc:"The ports that the rule is about."`
+	Ingress      []Ingress    `yaml:"ingress" merge:"replace" doc:"Where traffic may come from."`
 }
 
 // PortSelector is the ports that a rule is about.
 type PortSelector struct {
-	Ports    []value.Ports `yaml:"ports" merge:"replace"`
-	Protocol string        `yaml:"protocol" enum:"tcp|udp|icmp|icmpv6"`
+	Ports    []value.Ports `yaml:"ports" merge:"replace" doc:"Ports, or ranges of them."`
+	Protocol string        `yaml:"protocol" enum:"tcp|udp|icmp|icmpv6" doc:"Protocol of the ports."`
 }
 
 // Ingress is where traffic may come from.
 type Ingress struct {
-	Subnet string `yaml:"subnet" is:"cidr" required:"yes"`
-	Except string `yaml:"except" is:"cidr"`
+	Subnet string `yaml:"subnet" is:"cidr" required:"yes" doc:"Subnet that is let in."`
+	Except string `yaml:"except" is:"cidr" doc:"Part of the subnet that is not."`
 }
 
 // Validate says what is wrong with the document.
@@ -37,6 +37,9 @@ func (n *NetworkRuleConfig) Validate(at check.Place) {
 		at.Field("portSelector.ports").Fault("", "the field is required")
 	}
 	for i, a := range n.PortSelector.Ports {
+		if a.First == 0 {
+			at.Field("portSelector.ports").Item(i).Fault("", "there is no port 0")
+		}
 		for _, b := range n.PortSelector.Ports[:i] {
 			if a.First <= b.Last && b.First <= a.Last {
 				at.Field("portSelector.ports").Item(i).Fault("", "%s overlaps %s", a, b)

@@ -10,8 +10,8 @@ import (
 // SideroLinkConfig joins the machine to a management service.
 type SideroLinkConfig struct {
 	Header      `yaml:",inline"`
-	APIURL      string `yaml:"apiUrl" is:"url grpc https" required:"yes"`
-	UniqueToken string `yaml:"uniqueToken"`
+	APIURL      string `yaml:"apiUrl" is:"url grpc https" required:"yes" doc:"URL of the service; its query may have a jointoken."`
+	UniqueToken string `yaml:"uniqueToken" doc:"Tells the machine from others where its UUID does not."`
 }
 
 // Validate says what is wrong with the document.

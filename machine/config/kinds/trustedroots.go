@@ -9,7 +9,7 @@ import (
 // TrustedRootsConfig adds certificate authorities to those that the system trusts.
 type TrustedRootsConfig struct {
 	Named        `yaml:",inline"`
-	Certificates string `yaml:"certificates" required:"yes"` // PEM, one after the other
+	Certificates string `yaml:"certificates" required:"yes" doc:"Certificates in PEM, one after the other."`
 }
 
 // Validate says what is wrong with the document.

@@ -13,21 +13,21 @@ import (
 // VolumeConfig is how a system volume is provisioned the first time.
 type VolumeConfig struct {
 	Header       `yaml:",inline"`
-	Name         string       `yaml:"name" enum:"EPHEMERAL|IMAGECACHE" required:"yes"`
-	Provisioning Provisioning `yaml:"provisioning"`
+	Name         string       `yaml:"name" enum:"EPHEMERAL|IMAGECACHE" required:"yes" doc:"Which of the system's volumes."`
+	Provisioning Provisioning `yaml:"provisioning" doc:"How the volume is made the first time."`
 }
 
 // Provisioning of a volume. Without a selector it is on the system disk.
 type Provisioning struct {
-	DiskSelector DiskSelector `yaml:"diskSelector"`
-	Grow         *bool        `yaml:"grow"`
-	MinSize      value.Size   `yaml:"minSize"`
-	MaxSize      value.Size   `yaml:"maxSize"`
+	DiskSelector DiskSelector `yaml:"diskSelector" doc:"Picks the disk that the volume is on; the system's where it is not given."`
+	Grow         *bool        `yaml:"grow" doc:"Whether the volume grows to the end of its disk at every boot."`
+	MinSize      value.Size   `yaml:"minSize" doc:"The least that the volume has; disks with less room are not taken."`
+	MaxSize      value.Size   `yaml:"maxSize" doc:"The most that the volume has."`
 }
 
 // DiskSelector picks disks.
 type DiskSelector struct {
-	Match string `yaml:"match"` // an expression in CEL about disk and system_disk
+	Match string `yaml:"match" doc:"An expression in CEL over disk and system_disk that is true for the disk."`
 }
 
 // Validate says what is wrong with the document.

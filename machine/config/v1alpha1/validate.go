@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"fmt"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,15 +16,20 @@ import (
 // Validate says what is wrong with the document beyond the types of its fields.
 func (c *Config) Validate(at check.Place) {
 	at.Tags(reflect.ValueOf(c).Elem())
+	if c.Persist != nil && !*c.Persist {
+		at.Field("persist").Warn("write persist: true", "the configuration is kept all the same")
+	}
 	machine := at.Field("machine")
 	c.roles(machine, at.Field("cluster"))
 	c.Machine.Network.validate(machine.Field("network"), c.controlPlane())
 	c.kubeSpan(machine.Field("network.kubespan"))
 	c.Machine.validateInstall(machine)
-	validateDisks(machine.Field("disks"), c.Machine.Disks)
+	c.Machine.validateDisks(machine.Field("disks"))
 	c.Machine.SystemDiskEncryption.validate(machine.Field("systemDiskEncryption"))
 	c.Machine.Registries.validate(machine.Field("registries"))
 	c.Machine.validateLists(machine)
+	c.Machine.validateFiles(machine.Field("files"))
+	c.Machine.validateNode(machine)
 	c.Cluster.validate(at.Field("cluster"), c.controlPlane())
 }
 
@@ -119,11 +125,14 @@ func (m *Machine) validateInstall(at check.Place) {
 	}
 }
 
-func validateDisks(at check.Place, disks []Disk) {
-	devices := make([]string, len(disks))
+func (m *Machine) validateDisks(at check.Place) {
+	devices := make([]string, len(m.Disks))
 	var mounts []string
-	for i, d := range disks {
+	for i, d := range m.Disks {
 		devices[i] = d.Device
+		if m.Install != nil && d.Device != "" && d.Device == m.Install.Disk {
+			at.Item(i).Field("device").Fault("", "%s is the disk to install to", d.Device)
+		}
 		for j, p := range d.Partitions {
 			partition := at.Item(i).Field("partitions").Item(j)
 			if p.Size == 0 && j+1 < len(d.Partitions) {
@@ -189,6 +198,13 @@ func (e *Encryption) validate(at check.Place, state bool) {
 }
 
 func (r *Registries) validate(at check.Place) {
+	for name, mirror := range r.Mirrors {
+		place := at.Field("mirrors").Key(name)
+		place.Field("endpoints").Once("the endpoint", mirror.Endpoints)
+		if len(mirror.Endpoints) == 0 && isTrue(mirror.SkipFallback) {
+			place.Field("skipFallback").Fault("name the endpoints", "without a mirror and without the registry itself no image is found")
+		}
+	}
 	for name, config := range r.Config {
 		if name == "*" && config.TLS != nil {
 			at.Field("config").Key(name).Field("tls").Fault("name each host", "wildcard host TLS configuration is not supported")
@@ -196,7 +212,7 @@ func (r *Registries) validate(at check.Place) {
 	}
 }
 
-// validateLists is about items that are in a list twice, and the rules that files and taints have.
+// validateLists is about items that are in a list twice.
 func (m *Machine) validateLists(at check.Place) {
 	modules := make([]string, len(m.Kernel.Modules))
 	for i, module := range m.Kernel.Modules {
@@ -208,21 +224,55 @@ func (m *Machine) validateLists(at check.Place) {
 		profiles[i] = p.Name
 	}
 	at.Field("seccompProfiles").Once("the profile", profiles)
+	at.Field("time.servers").Once("the server", m.Time.Servers)
+	destinations := make([]string, len(m.Logging.Destinations))
+	for i, d := range m.Logging.Destinations {
+		destinations[i] = d.Endpoint
+	}
+	at.Field("logging.destinations").Once("the destination", destinations)
+}
+
+// validateFiles keeps files where the system lets them be made.
+func (m *Machine) validateFiles(at check.Place) {
+	created := make([]string, len(m.Files))
 	for i, f := range m.Files {
-		allowed := strings.HasPrefix(f.Path, "/var/") || f.Path == "/etc/cri/conf.d/20-customization.part"
-		if f.Op == "create" && !allowed {
-			at.Field("files").Item(i).Fault("", "create operation not allowed outside of /var: %q", f.Path)
+		clean := path.Clean(f.Path)
+		if f.Op == "create" {
+			created[i] = clean
+		}
+		if f.Op == "create" && !strings.HasPrefix(clean, "/var/") && clean != "/etc/cri/conf.d/20-customization.part" {
+			at.Item(i).Fault("", "create operation not allowed outside of /var: %q", f.Path)
 		}
 	}
+	at.Once("the file", created)
+}
+
+// validateNode is about what Kubernetes is told of the machine.
+func (m *Machine) validateNode(at check.Place) {
 	for key, taint := range m.NodeTaints {
 		_, effect, has := strings.Cut(taint, ":")
-		if has && !slices.Contains([]string{"NoSchedule", "PreferNoSchedule", "NoExecute"}, effect) {
-			at.Field("nodeTaints").Key(key).Fault("NoSchedule, PreferNoSchedule or NoExecute", "unknown effect %q", effect)
+		if !has {
+			effect = taint
+		}
+		if !slices.Contains([]string{"NoSchedule", "PreferNoSchedule", "NoExecute"}, effect) {
+			at.Field("nodeTaints").Key(key).Fault("NoSchedule, PreferNoSchedule or NoExecute, with value: before it or without", "unknown effect %.60q", effect)
 		}
 	}
 	for i, mount := range m.Kubelet.ExtraMounts {
 		if cmp.Or(mount.Type, "bind") == "bind" && !slices.Contains(mount.Options, "bind") && !slices.Contains(mount.Options, "rbind") {
 			at.Field("kubelet.extraMounts").Item(i).Fault("", "the options need bind or rbind")
+		}
+	}
+	ours(at.Field("kubelet.extraArgs"), m.Kubelet.ExtraArgs, "bootstrap-kubeconfig kubeconfig container-runtime container-runtime-endpoint config cert-dir")
+	ours(at.Field("kubelet.extraConfig"), m.Kubelet.ExtraConfig, "apiVersion authentication authorization cgroupRoot kind kubeletCgroups port "+
+		"protectKernelDefaults resolvConf rotateCertificates systemCgroups staticPodPath seccompDefault")
+}
+
+// ours finds fields of a mapping, given as words, that nobody but the system sets.
+func ours[V any](at check.Place, given map[string]V, words string) {
+	for _, name := range strings.Fields(words) {
+		if _, taken := given[name]; taken {
+			at.Key(name).Fault("remove it", "the system itself sets it")
 		}
 	}
 }

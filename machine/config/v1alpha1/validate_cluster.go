@@ -8,6 +8,7 @@ import (
 
 func (c *Cluster) validate(at check.Place, controlPlane bool) {
 	c.Network.validate(at.Field("network"))
+	c.validateArgs(at)
 	names := make([]string, len(c.InlineManifests))
 	for i, m := range c.InlineManifests {
 		names[i] = m.Name
@@ -26,11 +27,6 @@ func (c *Cluster) validate(at check.Place, controlPlane bool) {
 	if c.Etcd.Subnet != "" && len(c.Etcd.AdvertisedSubnets) > 0 {
 		at.Field("etcd.subnet").Fault("", "subnet and advertisedSubnets exclude each other")
 	}
-	for _, arg := range etcdArgs() {
-		if _, taken := c.Etcd.ExtraArgs[arg]; taken {
-			at.Field("etcd.extraArgs").Key(arg).Fault("", "the system itself sets this argument")
-		}
-	}
 	if len(c.ExternalCloudProvider.Manifests) > 0 && (c.ExternalCloudProvider.Enabled == nil || !*c.ExternalCloudProvider.Enabled) {
 		at.Field("externalCloudProvider.manifests").Fault("set enabled: true", "are for an external cloud provider that is enabled")
 	}
@@ -39,10 +35,16 @@ func (c *Cluster) validate(at check.Place, controlPlane bool) {
 	}
 }
 
-// etcdArgs are the arguments of etcd that are not the user's.
-func etcdArgs() []string {
-	return []string{"name", "data-dir", "initial-cluster-state", "listen-peer-urls", "listen-client-urls", "cert-file", "key-file",
-		"trusted-ca-file", "peer-client-cert-auth", "peer-cert-file", "peer-trusted-ca-file", "peer-key-file"}
+// validateArgs finds arguments that are not the user's.
+func (c *Cluster) validateArgs(at check.Place) {
+	ours(at.Field("etcd.extraArgs"), c.Etcd.ExtraArgs, "name data-dir initial-cluster-state listen-peer-urls listen-client-urls cert-file key-file "+
+		"trusted-ca-file peer-client-cert-auth peer-cert-file peer-trusted-ca-file peer-key-file")
+	ours(at.Field("apiServer.extraArgs"), c.APIServer.ExtraArgs, "etcd-servers client-ca-file requestheader-client-ca-file proxy-client-cert-file "+
+		"proxy-client-key-file encryption-provider-config etcd-cafile etcd-certfile etcd-keyfile kubelet-client-certificate kubelet-client-key "+
+		"service-account-key-file service-account-signing-key-file tls-cert-file tls-private-key-file")
+	ours(at.Field("controllerManager.extraArgs"), c.ControllerManager.ExtraArgs, "cluster-signing-cert-file cluster-signing-key-file "+
+		"authentication-kubeconfig authorization-kubeconfig root-ca-file service-account-private-key-file")
+	ours(at.Field("proxy.extraArgs"), c.Proxy.ExtraArgs, "kubeconfig")
 }
 
 func (n *ClusterNetwork) validate(at check.Place) {
@@ -54,6 +56,8 @@ func (n *ClusterNetwork) validate(at check.Place) {
 	case n.CNI.Name != "flannel" && n.CNI.Name != "" && len(n.CNI.Flannel.ExtraArgs) > 0:
 		at.Field("cni.flannel").Fault("", "is for the CNI flannel only")
 	}
+	oneOfEachFamily(at.Field("podSubnets"), n.PodSubnets)
+	oneOfEachFamily(at.Field("serviceSubnets"), n.ServiceSubnets)
 	for i, pods := range n.PodSubnets {
 		for _, services := range n.ServiceSubnets {
 			p, err1 := netip.ParsePrefix(pods)
@@ -63,4 +67,15 @@ func (n *ClusterNetwork) validate(at check.Place) {
 			}
 		}
 	}
+}
+
+// oneOfEachFamily finds subnets that Kubernetes cannot use beside those before them.
+func oneOfEachFamily(at check.Place, subnets []string) {
+	families := make([]string, len(subnets))
+	for i, text := range subnets {
+		if subnet, err := netip.ParsePrefix(text); err == nil {
+			families[i] = map[bool]string{true: "IPv4", false: "IPv6"}[subnet.Addr().Is4()]
+		}
+	}
+	at.Once("a subnet of", families)
 }

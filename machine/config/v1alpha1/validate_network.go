@@ -1,10 +1,13 @@
 package v1alpha1
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
+	"github.com/bootwright/bootwright/internal/yamldoc"
 	"github.com/bootwright/bootwright/machine/config/check"
 )
 
@@ -16,6 +19,20 @@ func (n *Network) validate(at check.Place, controlPlane bool) {
 	}
 	at.Field("interfaces").Once("the interface", names)
 	n.members(at.Field("interfaces"))
+	n.addresses(at.Field("interfaces"))
+}
+
+// addresses finds those that two interfaces have.
+func (n *Network) addresses(at check.Place) {
+	of := map[string]string{}
+	for i, iface := range n.Interfaces {
+		for j, address := range iface.Addresses {
+			if other, taken := of[address]; taken {
+				at.Item(i).Field("addresses").Item(j).Fault("", "%s is an address of %s already", address, other)
+			}
+			of[address] = cmp.Or(iface.Interface, yamldoc.IndexPath("interfaces", i))
+		}
+	}
 }
 
 // members finds interfaces that are in two bonds or bridges.
@@ -38,6 +55,16 @@ func (n *Network) members(at check.Place) {
 			}
 		}
 	}
+	for i, iface := range n.Interfaces {
+		if master, is := of[iface.Interface]; is && iface.talks() {
+			at.Item(i).Fault("give them to "+master, "is in %s and cannot have addresses, DHCP or routes of its own", master)
+		}
+	}
+}
+
+// talks reports whether the interface itself has an address or gets one.
+func (i *Interface) talks() bool {
+	return len(i.Addresses) > 0 || i.CIDR != "" || isTrue(i.DHCP) || len(i.Routes) > 0 || i.VIP != nil
 }
 
 func (i *Interface) bondMembers() []string {
@@ -75,24 +102,62 @@ func (i *Interface) validate(at check.Place, controlPlane bool) {
 	if len(kinds) > 1 {
 		at.Field(kinds[1]).Fault("", "an interface cannot be a %s and a %s", kinds[0], kinds[1])
 	}
-	if i.DHCPOptions != nil && !isTrue(i.DHCP) {
-		at.Field("dhcpOptions").Warn("set dhcp: true", "has no effect without DHCP")
+	if isTrue(i.Ignore) && i.talks() {
+		at.Field("ignore").Warn("remove one of both", "what is set here has no effect")
 	}
 	if i.Bond != nil {
 		i.Bond.validate(at.Field("bond"))
 	}
-	validateRoutes(at.Field("routes"), i.Routes)
-	i.VIP.validate(at.Field("vip"), controlPlane)
+	i.WireGuard.validate(at.Field("wireguard"))
+	link{i.Addresses, i.CIDR, i.Routes, i.DHCP, i.DHCPOptions, i.VIP}.validate(at, controlPlane)
 	ids := make([]string, len(i.VLANs))
-	for j, vlan := range i.VLANs {
-		item := at.Field("vlans").Item(j)
-		if vlan.ID != 0 {
-			ids[j] = fmt.Sprint(vlan.ID)
+	for j, v := range i.VLANs {
+		if v.ID != 0 {
+			ids[j] = fmt.Sprint(v.ID)
 		}
-		validateRoutes(item.Field("routes"), vlan.Routes)
-		vlan.VIP.validate(item.Field("vip"), controlPlane)
+		link{v.Addresses, v.CIDR, v.Routes, v.DHCP, v.DHCPOptions, v.VIP}.validate(at.Field("vlans").Item(j), controlPlane)
 	}
 	at.Field("vlans").Once("the VLAN", ids)
+}
+
+// link is what interfaces and VLANs have in common.
+type link struct {
+	addresses   []string
+	cidr        string
+	routes      []Route
+	dhcp        *bool
+	dhcpOptions *DHCPOptions
+	vip         *VIP
+}
+
+func (l link) validate(at check.Place, controlPlane bool) {
+	at.Field("addresses").Once("the address", l.addresses)
+	validateRoutes(at.Field("routes"), l.routes)
+	l.vip.validate(at.Field("vip"), controlPlane)
+	if l.dhcpOptions != nil && !isTrue(l.dhcp) {
+		at.Field("dhcpOptions").Warn("set dhcp: true", "has no effect without DHCP")
+	}
+	if l.vip != nil && len(l.addresses) == 0 && l.cidr == "" && !isTrue(l.dhcp) {
+		at.Field("vip").Warn("give the interface addresses, or dhcp: true", "the interface has no address of its own")
+	}
+}
+
+// validate finds peers that are there twice, and subnets that only the last of several peers would get.
+func (w *WireGuard) validate(at check.Place) {
+	if w == nil {
+		return
+	}
+	keys, of := make([]string, len(w.Peers)), map[string]bool{}
+	for i, peer := range w.Peers {
+		keys[i] = peer.PublicKey
+		for j, subnet := range peer.AllowedIPs {
+			if of[subnet] {
+				at.Field("peers").Item(i).Field("allowedIPs").Item(j).Fault("", "%s is behind another peer already", subnet)
+			}
+			of[subnet] = true
+		}
+	}
+	at.Field("peers").Once("the peer", keys)
 }
 
 func (b *Bond) validate(at check.Place) {
@@ -116,9 +181,16 @@ func (b *Bond) validate(at check.Place) {
 	}
 }
 
-// validateRoutes finds routes that lead nowhere and mixed families. Notations have been checked.
+// validateRoutes finds routes that lead nowhere, are there twice, or mix families. Notations have been checked.
 func validateRoutes(at check.Place, routes []Route) {
+	keys := make([]string, len(routes))
 	for i, r := range routes {
+		if r.Network != "" || r.Gateway != "" {
+			keys[i] = strings.TrimSpace(fmt.Sprintf("%s %s", cmp.Or(r.Network, "default"), r.Gateway))
+			if r.Metric != 0 {
+				keys[i] += fmt.Sprint(" metric ", r.Metric)
+			}
+		}
 		network, err1 := netip.ParsePrefix(r.Network)
 		gateway, err2 := netip.ParseAddr(r.Gateway)
 		if r.Network == "" && r.Gateway == "" {
@@ -128,6 +200,7 @@ func validateRoutes(at check.Place, routes []Route) {
 			at.Item(i).Field("gateway").Fault("", "%s and %s are of different families", r.Gateway, r.Network)
 		}
 	}
+	at.Once("the route", keys)
 }
 
 func (v *VIP) validate(at check.Place, controlPlane bool) {

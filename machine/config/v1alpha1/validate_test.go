@@ -54,6 +54,9 @@ func authority(t *testing.T, end time.Time) (crt, key string) {
 	return encode("CERTIFICATE", der), encode("ED25519 PRIVATE KEY", pkcs8)
 }
 
+// key32 is a key of WireGuard.
+const key32 = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
 // TestValidate: a line put into the valid configuration below machine: or cluster:, and the
 // messages that it brings.
 func TestValidate(t *testing.T) {
@@ -68,7 +71,7 @@ func TestValidate(t *testing.T) {
 		{"machine", "network: {hostname: a, nameservers: [1.1.1.1], interfaces: [{interface: eth0, addresses: [10.0.0.2/24, 10.0.0.3]}]}", nil},
 		{"machine", "network: {hostname: a b}", []string{`machine.network.hostname: "a b" is not a host name`}},
 		{"machine", "network: {nameservers: [x]}", []string{`machine.network.nameservers[0]: "x" is not an IP address (such as 10.0.0.2)`}},
-		{"machine", "network: {interfaces: [{interface: eth0, addresses: [10.0.0.2/33]}]}", []string{`machine.network.interfaces[0].addresses[0]: "10.0.0.2/33" is not a subnet in CIDR notation`}},
+		{"machine", "network: {interfaces: [{interface: eth0, addresses: [10.0.0.2/33]}]}", []string{`machine.network.interfaces[0].addresses[0]: "10.0.0.2/33" is not an IP address, with or without a prefix length (such as 10.0.0.2/24)`}},
 		{"machine", "network: {interfaces: [{interface: eth0}, {interface: eth0}]}", []string{"machine.network.interfaces[1]: the interface eth0 is given twice (the first is machine.network.interfaces[0])"}},
 		{"machine", "network: {interfaces: [{dhcp: true}]}", []string{"either interface or deviceSelector is needed"}},
 		{"machine", "network: {interfaces: [{interface: eth0, deviceSelector: {driver: a}}]}", []string{"exclude each other"}},
@@ -99,8 +102,41 @@ func TestValidate(t *testing.T) {
 		{"machine", "nodeTaints: {a: b:NoSchedul}", []string{"unknown effect"}},
 		{"machine", "kubelet: {nodeIP: {validSubnets: ['!10.0.0.0/8', x]}, extraMounts: [{destination: /a, options: [ro]}]}", []string{"validSubnets[1]", "need bind or rbind"}},
 		{"machine", "persist: true", []string{"unknown field"}},
+		{"machine", "network: {interfaces: [{interface: bond0, addresses: [10.0.0.2/24], bond: {mode: 802.3ad, interfaces: [eth0, eth1], adActorSystem: x}}, {interface: eth1, dhcp: true}, {interface: eth0, mtu: 9000}]}",
+			[]string{`adActorSystem: "x" is not a MAC address (such as 52:54:00:12:34:56)`, "interfaces[1]: is in bond0 and cannot have addresses, DHCP or routes of its own (give them to bond0)"}},
+		{"machine", "network: {interfaces: [{interface: a, addresses: [10.0.0.2/24, 10.0.0.2/24]}, {interface: b, addresses: [10.0.0.2/24]}, {interface: c, ignore: true, dhcp: true}]}",
+			[]string{"interfaces[0].addresses[1]: the address 10.0.0.2/24 is given twice", "interfaces[0].addresses[1]: 10.0.0.2/24 is an address of a already",
+				"interfaces[1].addresses[0]: 10.0.0.2/24 is an address of a already", "warning: machine.network.interfaces[2].ignore: what is set here has no effect"}},
+		{"machine", "network: {interfaces: [{interface: a, dhcp: true, routes: [{gateway: 10.0.0.1}, {network: 10.1.0.0/16, gateway: 10.0.0.1}, {gateway: 10.0.0.1}, {gateway: 10.0.0.1, metric: 5}], vlans: [{vlanId: 2, dhcpOptions: {ipv6: true}, routes: [{network: 10.1.0.0/16}, {network: 10.1.0.0/16}]}]}]}",
+			[]string{"interfaces[0].routes[2]: the route default 10.0.0.1 is given twice (the first is machine.network.interfaces[0].routes[0])",
+				"interfaces[0].vlans[0].dhcpOptions: has no effect without DHCP", "interfaces[0].vlans[0].routes[1]: the route 10.1.0.0/16 is given twice"}},
+		{"machine", "network: {interfaces: [{interface: a, vip: {ip: 10.0.0.5}}, {interface: b, dhcp: true, vip: {ip: 10.0.0.6}}, {interface: c, bond: {interfaces: [d], mode: broadcast}, bridge: {interfaces: [e]}}]}",
+			[]string{"warning: machine.network.interfaces[0].vip: the interface has no address of its own", "cannot be a bond and a bridge"}},
+		{"machine", "network: {interfaces: [{interface: wg0, wireguard: {privateKey: " + key32 + ", peers: [{publicKey: " + key32 + ", allowedIPs: [10.0.0.0/8]}, {publicKey: " + key32 + ", allowedIPs: [10.0.0.0/8], endpoint: x}]}}]}",
+			[]string{"peers[1]: the peer " + key32 + " is given twice", "allowedIPs[0]: 10.0.0.0/8 is behind another peer already", `"x" is not a host with a port`}},
+		{"machine", "registries: {mirrors: {docker.io: {skipFallback: true}, gcr.io: {endpoints: [http://a, http://a]}}}", []string{"no image is found", "the endpoint http://a is given twice"}},
+		{"machine", "kernel: {modules: [{name: dummy, parameters: [numdummies=2, 'a b', 'x=\"a b\"']}]}", []string{`parameters[1]: "a b" is not one parameter of a module (such as numdummies=2)`}},
+		{"machine", "udev: {rules: ['SUBSYSTEM==\"drm\", MODE=\"0666\"', '# why', SUBSYSTEM drm]}", []string{`udev.rules[2]: "SUBSYSTEM drm" is not a udev rule`}},
+		{"machine", "files: [{path: /var/../etc/x, op: create}, {path: /var/a, op: create}, {path: /var/b/../a, op: create}, {path: /etc/x, op: append}]",
+			[]string{`create operation not allowed outside of /var: "/var/../etc/x"`, "files[2]: the file /var/a is given twice"}},
+		{"machine", "nodeTaints: {a: NoSchedule, b: 'c:NoExecute', d: c, 'e f': ':NoSchedule'}", []string{`nodeTaints.d: unknown effect "c"`, `the name "e f" is not a label`}},
+		{"machine", "nodeLabels: {a: b c, d/e/f: g, h: ''}", []string{`nodeLabels.a: "b c" is not a value of a label (such as rack-7)`, `the name "d/e/f" is not a label`}},
+		{"machine", "nodeAnnotations: {a: anything goes, -b: c}", []string{`the name "-b" is not a label`}},
+		{"machine", "kubelet: {image: 'a b', extraArgs: {config: a, --v: '4'}, extraConfig: {port: 1, maxPods: 200}}",
+			[]string{`"a b" is not an image reference`, "extraArgs.config: the system itself sets it", `the name "--v" is not an argument without dashes`, "extraConfig.port: the system itself sets it"}},
+		{"machine", "certSANs: [10.0.0.1, '::1', '*.example.com', 'x:1']", []string{`certSANs[3]: "x:1" is not a DNS name or an IP address`}},
+		{"machine", "logging: {destinations: [{endpoint: 'tcp://a', format: json_lines}, {endpoint: 'udp://a:1', format: json_lines}, {endpoint: 'udp://a:1', format: json_lines}]}",
+			[]string{`"tcp://a" is not a URL with a port`, "the destination udp://a:1 is given twice"}},
+		{"machine", "disks: [{device: /dev/sda, partitions: [{mountpoint: /var/mnt}]}]", []string{"/dev/sda is the disk to install to"}},
+		{"machine", "seccompProfiles: [{name: a.json, value: {a: 1}}, {name: a.json, value: {a: 1}}, {name: a/b, value: {a: 1}}]", []string{"the profile a.json is given twice", `"a/b" is not a file name`}},
+		{"machine", "systemDiskEncryption: {ephemeral: {provider: luks2, keys: [{nodeID: {}, slot: 0}, {static: {}, slot: 1}, {nodeID: {}, slot: 32}, {nodeID: {}, slot: -1}, {nodeID: {}}]}}",
+			[]string{"static.passphrase: the field is required", "32 is not in the range from 0 to 31", "-1 is not in the range from 0 to 31", "slots are from 0 to 31", "keys[4].slot: the field is required", "keys[4]: the slot 0 is given twice"}},
+		{"machine", "time: {servers: [a, a], bootTimeout: 2m}", []string{"the server a is given twice"}},
+		{"cluster", "network: {podSubnets: [10.0.0.0/16, fd00::/64, 10.1.0.0/16]}", []string{"podSubnets[2]: a subnet of IPv4 is given twice"}},
+		{"cluster", "apiServer: {extraArgs: {etcd-servers: a, feature-gates: b}, certSANs: [a b]}\n  controllerManager: {extraArgs: {root-ca-file: a}}\n  proxy: {extraArgs: {kubeconfig: a}}",
+			[]string{"apiServer.extraArgs.etcd-servers: the system itself sets it", "is not a DNS name", "controllerManager.extraArgs.root-ca-file", "proxy.extraArgs.kubeconfig"}},
 		{"cluster", "network: {podSubnets: [10.0.0.0/8], serviceSubnets: [10.96.0.0/12], cni: {name: custom}}", []string{"overlaps the service subnet", "needs the URLs"}},
-		{"cluster", "etcd: {subnet: 10.0.0.0/8, advertisedSubnets: [10.0.0.0/8], extraArgs: {name: a}}", []string{"exclude each other", "sets this argument", "warning"}},
+		{"cluster", "etcd: {subnet: 10.0.0.0/8, advertisedSubnets: [10.0.0.0/8], extraArgs: {name: a}}", []string{"exclude each other", "the system itself sets it (remove it)", "warning"}},
 		{"cluster", "inlineManifests: [{name: a}, {name: a}]", []string{"the manifest a is given twice"}},
 		{"cluster", "ca: {crt: " + soon + ", key: " + base64.StdEncoding.EncodeToString([]byte("x")) + "}", []string{"is not one PEM block", "expires", "service accounts"}},
 	} {
@@ -134,6 +170,10 @@ func TestModes(t *testing.T) {
 		{check.Options{Mode: check.Container, Strict: true}, worker, "a container installs nothing", true},
 		{check.Options{}, strings.Replace(worker, "worker", "join", 1), "use worker", false},
 		{check.Options{}, strings.Replace(worker, "worker", "controlplane", 1), "needs the key of the authority", true},
+		{check.Options{Strict: true}, worker + "persist: true\n", "", false},
+		{check.Options{}, worker + "persist: false\n", "warning: persist: the configuration is kept all the same (write persist: true)", false},
+		{check.Options{}, strings.Replace(worker, "disk: /dev/sda", "disk: /dev/sda\n    diskSelector: {type: nvme}", 1), "diskSelector is used, not disk", false},
+		{check.Options{}, strings.Replace(worker, "disk: /dev/sda", "disk: /dev/sda\n    extraKernelArgs: [console=ttyS0, '-quiet', 'dyndbg=\"file a +p\"', 'a b']", 1), `extraKernelArgs[3]: "a b" is not one argument of the kernel (such as console=ttyS1)`, true},
 		{check.Options{}, "version: v1alpha1\n", "machine.type: the field is required", true},
 		{check.Options{}, "apiVersion: v1alpha1\nkind: EventSinkConfig\nendpoint: a:1\n", "", false},
 	} {

@@ -14,11 +14,20 @@ import (
 	"time"
 )
 
+// Text is what all these types are: their notation, and text in it.
+type Text interface {
+	Pattern() string
+	Example() string
+}
+
 // Duration is a time span as Go writes it: 90s, 2m, 1h30m.
 type Duration time.Duration
 
 // Pattern of a duration.
 func (Duration) Pattern() string { return `^(0|([0-9]{1,6}(\.[0-9]{1,9})?(ns|us|µs|ms|s|m|h))+)$` }
+
+// Example is a duration.
+func (Duration) Example() string { return "1h30m" }
 
 // UnmarshalText reads a duration.
 func (d *Duration) UnmarshalText(text []byte) error {
@@ -37,6 +46,9 @@ type Size uint64
 func (Size) Pattern() string {
 	return `^[0-9]{1,18}(\.[0-9]{1,9})? ?([kKmMgGtT][iI]?[bB]?|[bB])?$`
 }
+
+// Example is a size.
+func (Size) Example() string { return "2GiB" }
 
 // UnmarshalText reads a size. A fraction of a byte is cut off.
 func (s *Size) UnmarshalText(text []byte) error {
@@ -75,6 +87,9 @@ type SizeMatch struct {
 // Pattern of a condition.
 func (SizeMatch) Pattern() string { return `^(==|<=|>=|<|>)? *` + Size(0).Pattern()[1:] }
 
+// Example is a condition.
+func (SizeMatch) Example() string { return ">= 1TB" }
+
 // UnmarshalText reads a condition.
 func (m *SizeMatch) UnmarshalText(text []byte) error {
 	size := strings.TrimLeft(string(text), "<>=")
@@ -94,6 +109,9 @@ type Ports struct{ First, Last uint16 }
 
 // Pattern of a range of ports.
 func (Ports) Pattern() string { return `^[0-9]{1,5}(-[0-9]{1,5})?$` }
+
+// Example is a range of ports.
+func (Ports) Example() string { return "30000-32767" }
 
 // UnmarshalText reads a range of ports.
 func (p *Ports) UnmarshalText(text []byte) error {
