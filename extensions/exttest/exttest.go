@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/kmod"
 	"github.com/bootwright/bootwright/formats/tree"
 )
 
@@ -64,6 +65,43 @@ func Base() *tree.Tree {
 	t.File("usr/lib64/libc.so.6", 0o755, blob.Bytes(Program(elf.EM_X86_64, "")))
 	t.File("usr/lib/modules/"+Release+"/kernel/base_mod.ko", 0o644, blob.Bytes(Module(Release, elf.EM_X86_64)))
 	return t
+}
+
+// New is an extension with nothing but a manifest.
+func New(name, version string) *tree.Tree {
+	t := &tree.Tree{}
+	t.File("manifest.yaml", 0o644, blob.String("version: v1alpha1\nmetadata:\n  name: "+name+"\n  version: '"+version+"'\n"))
+	t.Dir("rootfs", 0o755)
+	return t
+}
+
+// Index is that of the kernel modules in the root file system t, which is for Release.
+func Index(t *tree.Tree) (*kmod.Index, error) { return kmod.Scan(t, "usr/lib/modules/"+Release) }
+
+// IntelMicrocode is an update for a processor of that signature (SDM volume 3, 10.11.1: header version 1, sums that are
+// right) which holds nothing.
+func IntelMicrocode(signature uint32) []byte {
+	const size, header = 2048, 48
+	p := make([]byte, size)
+	le := binary.LittleEndian
+	for i, v := range []uint32{1, 0x10, 0x01312026, signature, 0, 1, 1, size - header, size} {
+		le.PutUint32(p[4*i:], v)
+	}
+	var sum uint32
+	for i := 0; i < size; i += 4 {
+		sum += le.Uint32(p[i:])
+	}
+	le.PutUint32(p[16:], -sum)
+	return p
+}
+
+// AMDMicrocode is a container that lists no processor (struct container in arch/x86/kernel/cpu/microcode/amd.c).
+func AMDMicrocode(note byte) []byte {
+	p := make([]byte, 12+16)
+	copy(p, "DMA\x00")
+	p[8] = 16 // bytes of the table, which holds its last entry alone
+	p[12+8] = note
+	return p
 }
 
 // Signature ends a module as signed ones end.

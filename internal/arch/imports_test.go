@@ -22,6 +22,7 @@ var rules = []struct{ pkg, may string }{
 	{"builder/store", "formats golang.org/x/sync golang.org/x/sys"},
 	{"profiles", "machine formats internal/yamldoc"},
 	{"extensions", "machine formats internal/yamldoc"},
+	{"extensions/compose", "extensions machine formats"},
 	{"initramfs", "machine formats"},
 	{"initramfs/pid1", "initramfs/pid1 machine formats internal/yamldoc golang.org/x/sync golang.org/x/sys github.com/klauspost/compress" +
 		" github.com/vishvananda/netlink github.com/insomniacslk/dhcp github.com/beevik/ntp github.com/google/go-tpm" +
