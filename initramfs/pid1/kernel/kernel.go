@@ -21,6 +21,7 @@ type Kernel interface {
 	Processes
 	Power
 	Clock
+	Kmsg
 	// SinceBoot is the time since the kernel started, time asleep included (CLOCK_BOOTTIME).
 	SinceBoot() time.Duration
 }

@@ -51,6 +51,7 @@ type Machine struct {
 	signals chan os.Signal
 	uevents chan kernel.Uevent
 	release chan struct{} // lets hung consoles go
+	kmsg    kmsg
 }
 
 // New is a machine whose initramfs holds files.
@@ -128,6 +129,7 @@ func (m *Machine) log(text string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.Kmsg = append(m.Kmsg, text)
+	m.kmsgRecord(text)
 	var level, priority int
 	fmt.Sscan(string(printk), &level)
 	fmt.Sscanf(text, "<%d>", &priority)
