@@ -10,12 +10,13 @@ import (
 	"github.com/bootwright/bootwright/initramfs/pid1/modules"
 	"github.com/bootwright/bootwright/initramfs/pid1/supervise"
 	"github.com/bootwright/bootwright/machine/bootreport"
+	"github.com/bootwright/bootwright/machine/extlayers"
 )
 
 // boot is a boot that is going on.
 type boot struct {
 	m       kernel.Kernel
-	images  []string // that the root is made of, the base first
+	layers  []extlayers.Layer // of the root, over the base
 	group   *supervise.Group
 	modules *modules.Loader
 
@@ -47,6 +48,7 @@ func (b *boot) steps() []step {
 		{"release", false, b.readRelease},
 		{"configs", false, b.collectConfigs},
 		{"root-modules", false, b.loadRootModules},
+		{"extensions", false, b.readExtensions},
 		{"root", true, b.mountRoot},
 		{"writable", false, b.mountWritable},
 		{"switch", true, b.switchRoot},
@@ -57,10 +59,8 @@ func (b *boot) steps() []step {
 }
 
 // Run boots m and keeps it running. On a real machine it does not return.
-func Run(m kernel.Kernel) { run(m, "/rootfs.sqsh") }
-
-func run(m kernel.Kernel, images ...string) {
-	b := &boot{m: m, images: images, reporting: newReporting(), ended: make(chan struct{})}
+func Run(m kernel.Kernel) {
+	b := &boot{m: m, reporting: newReporting(), ended: make(chan struct{})}
 	b.group = supervise.New(b.panicked, b.taskFailed)
 	b.group.Go("signals", b.obeySignals)
 	b.group.Go("boot", b.boot)
@@ -77,9 +77,7 @@ func (b *boot) boot() {
 		if err == nil {
 			continue
 		}
-		b.change(func(r *bootreport.Report) {
-			r.Errors = append(r.Errors, bootreport.Error{Step: s.name, Error: err.Error(), Fatal: s.must})
-		})
+		b.fault(s.name, err, s.must)
 		if s.must {
 			b.inspect()
 			b.announce("error: the boot failed: " + s.name + ": " + err.Error())

@@ -339,22 +339,23 @@ func TestUnknownArguments(t *testing.T) {
 func TestLayers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := machine(t, good)
-		must(t, m.WriteFile("/extra.sqsh", []byte(squashfs(4096)), 0o644))
+		must(t, m.WriteFile("/000.extra.sqsh", []byte(squashfs(4096)), 0o644))
+		must(t, m.WriteFile("/extensions.yaml", []byte("layers: [{image: 000.extra.sqsh, metadata: {name: extra, version: '1.0'}}]"), 0o644))
 		m.Contents["/rootfs.sqsh"]["etc/a"], m.Contents["/rootfs.sqsh"]["etc/b"] = "base", "base"
-		m.Contents["/extra.sqsh"] = map[string]string{"etc/a": "extra"}
+		m.Contents["/000.extra.sqsh"] = map[string]string{"etc/a": "extra"}
 		done := make(chan struct{})
-		go func() { run(m, "/rootfs.sqsh", "/extra.sqsh"); close(done) }()
+		go func() { Run(m); close(done) }()
 		wait(time.Minute)
 		for name, want := range map[string]string{"/etc/a": "extra", "/etc/b": "base"} {
 			if p, err := m.ReadFile(name); string(p) != want {
 				t.Errorf("%s: %q, %v", name, p, err)
 			}
 		}
-		if root := reportOf(t, m).Root; !slices.Equal(root.Layers, []string{"rootfs", "extra"}) || root.Size != 8192 {
+		if root := reportOf(t, m).Root; !slices.Equal(root.Layers, []string{"rootfs", "000.extra"}) || root.Size != 8192 {
 			t.Errorf("%+v", root)
 		}
 		i := slices.IndexFunc(m.Mounts, func(mt kernel.Mount) bool { return mt.Target == newRoot })
-		if want := "lowerdir=" + layers + "/extra:" + layers + "/rootfs"; m.Mounts[i].Data != want {
+		if want := "lowerdir=" + layers + "/0:" + layers + "/rootfs"; m.Mounts[i].Data != want {
 			t.Errorf("overlay of %q, want %q", m.Mounts[i].Data, want)
 		}
 		m.Signal(syscall.SIGPWR)

@@ -30,6 +30,13 @@ func (r *reporting) change(f func(*bootreport.Report)) {
 	}
 }
 
+// fault notes what went wrong in a step.
+func (r *reporting) fault(step string, err error, fatal bool) {
+	r.change(func(r *bootreport.Report) {
+		r.Errors = append(r.Errors, bootreport.Error{Step: step, Error: err.Error(), Fatal: fatal})
+	})
+}
+
 // line is the report as it is printed.
 func (r *reporting) line() []byte {
 	r.mu.Lock()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
@@ -48,27 +47,23 @@ func (b *boot) releases(dir string) string {
 	return strings.Join(names, ", ")
 }
 
-// mountRoot mounts the root image, or several images one over the other.
+// baseImage is the base's root image in the initramfs.
+const baseImage = "/rootfs.sqsh"
+
+// mountRoot mounts the root image, and over it the images of system extensions.
 func (b *boot) mountRoot() error {
-	b.report.Root = bootreport.Root{Image: b.images[0]}
-	if len(b.images) == 1 {
-		return b.mountImage(b.images[0], newRoot)
+	b.report.Root = bootreport.Root{Image: baseImage}
+	if len(b.layers) == 0 {
+		return b.mountImage(baseImage, newRoot)
 	}
-	var lower []string
-	for _, image := range b.images {
-		dir := path.Join(layers, layerName(image))
-		if err := b.mountImage(image, dir); err != nil {
-			return err
-		}
-		lower = append(lower, dir)
+	base := path.Join(layers, layerName(baseImage))
+	if err := b.mountImage(baseImage, base); err != nil {
+		return err
 	}
-	slices.Reverse(lower) // overlayfs has the uppermost first
 	return b.m.Mount(kernel.Mount{
-		Type: "overlay", Target: newRoot, Flags: imageFlags, Data: "lowerdir=" + strings.Join(lower, ":"),
+		Type: "overlay", Target: newRoot, Flags: imageFlags, Data: "lowerdir=" + strings.Join(append(b.mountExtensions(), base), ":"),
 	})
 }
-
-func layerName(image string) string { return strings.TrimSuffix(path.Base(image), path.Ext(image)) }
 
 func (b *boot) mountImage(image, dir string) error {
 	size, err := b.checkImage(image)
@@ -128,6 +123,7 @@ func (b *boot) mountWritable() error {
 	for _, dir := range []string{"/var/lib", "/var/log", "/var/cache"} {
 		faults = append(faults, b.m.MkdirAll(newRoot+dir, 0o755))
 	}
+	faults = append(faults, b.keepExtensions())
 	return errors.Join(append(faults, b.m.Symlink("/run", newRoot+"/var/run"))...)
 }
 

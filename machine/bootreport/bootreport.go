@@ -44,7 +44,9 @@ type Report struct {
 	Config      Config            `json:"config"`
 	Modules     Modules           `json:"modules"`
 	Disks       []Disk            `json:"disks"`
-	Phases      []Phase           `json:"phases"` // in order; the first is the kernel's, before init
+	Extensions  []Extension       `json:"extensions,omitempty"` // system extensions of the image
+	Services    []Service         `json:"services,omitempty"`   // that the machine is to run
+	Phases      []Phase           `json:"phases"`               // in order; the first is the kernel's, before init
 	ReadyMS     int64             `json:"readyMs,omitempty"`
 	Errors      []Error           `json:"errors,omitempty"` // none in a good boot
 }

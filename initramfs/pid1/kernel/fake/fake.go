@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -165,8 +166,12 @@ func (m *Machine) Mount(mt kernel.Mount) error {
 		return m.WriteFile(mt.Target, content, 0o755)
 	}
 	what := mt.Type
-	if n := slices.Index([]string{"/dev/loop0", "/dev/loop1"}, mt.Source); n >= 0 {
-		what = m.loops[n]
+	if n, ok := strings.CutPrefix(mt.Source, "/dev/loop"); ok {
+		i, err := strconv.Atoi(n)
+		if err != nil {
+			return err
+		}
+		what = m.loops[i]
 	}
 	if mt.Type != "overlay" {
 		os.RemoveAll(m.path(mt.Target))
