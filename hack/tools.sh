@@ -16,6 +16,7 @@ packages=(
   yq                           # YAML
   strace                       # that a build runs nothing
   kmod                         # depmod, modinfo
+  iucode-tool                  # microcode
   zstd xz-utils
   # what is judged
   systemd-boot-efi grub-pc-bin grub-common

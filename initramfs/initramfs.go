@@ -1,11 +1,16 @@
-// Package initramfs composes the archive that the kernel unpacks before it runs /init: base and init, later extensions and
+// Package initramfs composes the archive that the kernel unpacks before it runs /init: base, init, system extensions and
 // documents, as one Blob of concatenated newc archives (Linux Documentation/driver-api/early-userspace/buffer-format.rst).
 //
 // Each piece is compressed by itself and kept, so that changing one costs that one. The pieces, in order:
 //
+//	microcode plain  /kernel/x86/microcode, an archive a vendor, where an extension brings some: the kernel's early loader
+//	                 looks no further than the first archive that is compressed (Documentation/arch/x86/microcode.rst)
 //	early     zstd   the modules that mount the root image (/usr/lib/modules)
 //	init      zstd   /init
 //	root      plain  /rootfs.sqsh, the base's root image, which is compressed already and referred to, not copied
+//	layers    plain  /000.NAME.sqsh and so on, images of system extensions to be laid over the root, an archive each
+//	extensions plain /extensions.yaml (machine/extlayers), where there are layers, and firmware for what is built into the
+//	                 kernel (/lib/firmware)
 //	release   plain  /etc/bootwright-release, what this image is
 //	documents plain  /usr/local/etc/talos/config.yaml, machine configurations (machine/configarea), where there are any
 //
@@ -52,6 +57,8 @@ type Parts struct {
 	Root    Piece // a squashfs image
 	Release Release
 
+	Extensions *Extensions // nil for none
+
 	Documents blob.Blob // an area of machine configurations; nil for none
 }
 
@@ -76,13 +83,22 @@ func Compose(ctx context.Context, p Parts, spool Spooler) (*blob.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	pieces := []piece{{PieceEarly, early, 0}, {PieceInit, init, 0}, {"root", root, contentAt(root, p.Root.Blob)}, {"release", release, 0}}
+	pieces, err := p.Extensions.microcode()
+	if err != nil {
+		return nil, err
+	}
+	layers, err := p.Extensions.pieces()
+	if err != nil {
+		return nil, err
+	}
+	pieces = append(pieces, piece{PieceEarly, early, 0, 0}, piece{PieceInit, init, 0, 0}, piece{"root", root, contentAt(root, p.Root.Blob), page})
+	pieces = append(append(pieces, layers...), piece{"release", release, 0, 0})
 	if p.Documents != nil {
 		documents, err := archive(configarea.EmbeddedPath, 0o400, p.Documents)
 		if err != nil {
 			return nil, err
 		}
-		pieces = append(pieces, piece{"documents", documents, 0})
+		pieces = append(pieces, piece{"documents", documents, 0, 0})
 	}
 	return concat(pieces...), nil
 }
@@ -131,12 +147,12 @@ func compressed(ctx context.Context, spool Spooler, name string, d blob.Digest, 
 // level costs a second for a new init or base and nothing afterwards; higher ones save a hundredth of the image.
 const level = 9
 
-// piece is an archive of the initramfs. content, if not 0, is the offset in it of what should lie on a page of its own, so
-// that a file system can share those blocks between the base and the image.
+// piece is an archive of the initramfs. content, if not 0, is the offset in it of what should lie at a multiple of align: on
+// a page of its own, so that a file system can share those blocks between what was read and the image.
 type piece struct {
-	name    string
-	archive blob.Blob
-	content int64
+	name           string
+	archive        blob.Blob
+	content, align int64
 }
 
 // contentAt is where content lies in an archive of it alone; an empty content lies nowhere in particular.
@@ -153,7 +169,7 @@ func concat(pieces ...piece) *blob.Image {
 	for _, p := range pieces {
 		start := blob.Align(size, 4)
 		if p.content > 0 {
-			start = blob.Align(size+p.content, page) - p.content
+			start = blob.Align(size+p.content, p.align) - p.content
 		}
 		out = append(out, blob.Part("padding", blob.Zeros(start-size)), blob.Part(p.name, p.archive))
 		size = start + p.archive.Size()
