@@ -13,21 +13,21 @@ import (
 // comments say which comments a document gets.
 type comments struct{ docs, examples bool }
 
-// marshal is the mapping as a YAML document, with the comments that texts has for its fields.
+// marshal is the mapping as a YAML document, with comments about its fields.
 func (m mapping) marshal(c comments) ([]byte, error) {
-	return yaml.Dump(m.node("", c, texts()), yaml.WithV3Defaults())
+	return yaml.Dump(m.node("", c, examples()), yaml.WithV3Defaults())
 }
 
-func (m mapping) node(path string, c comments, all map[string]text) *yaml.Node {
+func (m mapping) node(path string, c comments, shown map[string]string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
 	for _, f := range m {
 		here := strings.TrimPrefix(path+"."+f.name, ".")
-		key, value := scalar("!!str", f.name), node(f.value, here, c, all)
+		key, value := scalar("!!str", f.name), node(f.value, here, c, shown)
 		if c.docs {
-			key.HeadComment = comment(all[here].doc)
+			key.HeadComment = comment(doc(here))
 		}
 		if c.examples {
-			key.FootComment = comment(all[here].example)
+			key.FootComment = comment(shown[here])
 		}
 		n.Content = append(n.Content, key, value)
 	}
@@ -37,11 +37,11 @@ func (m mapping) node(path string, c comments, all map[string]text) *yaml.Node {
 	return n
 }
 
-func node(value any, path string, c comments, all map[string]text) *yaml.Node {
+func node(value any, path string, c comments, shown map[string]string) *yaml.Node {
 	var items []*yaml.Node
 	switch v := value.(type) {
 	case mapping:
-		return v.node(path, c, all)
+		return v.node(path, c, shown)
 	case pki.PEM:
 		return scalar("!!str", base64.StdEncoding.EncodeToString(v))
 	case string:
@@ -56,7 +56,7 @@ func node(value any, path string, c comments, all map[string]text) *yaml.Node {
 		}
 	case []mapping:
 		for _, m := range v {
-			items = append(items, m.node(path, c, all))
+			items = append(items, m.node(path, comments{}, nil))
 		}
 	default:
 		panic(fmt.Sprintf("generate: a %T at %s", value, path))
