@@ -66,9 +66,10 @@ func (b *Builder) openBase(ctx context.Context, plan *Plan) (map[blob.Digest]blo
 		return nil, err
 	}
 	ref.Digest = plan.Base.Digest
-	image, err := b.Images.OpenSome(ctx, reference.Locked{Reference: ref}, func(l fetch.Layer) bool { return plan.reads(l.Digest) })
+	locked := reference.Locked{Reference: ref}
+	image, err := b.Images.OpenSome(ctx, locked, func(l fetch.Layer) bool { return plan.reads(l.Digest) })
 	if err != nil {
-		if parts, ok := b.stored(ctx, plan); ok {
+		if parts, ok := b.stored(ctx, plan); ok && b.Images.Trusts(locked) {
 			return parts, nil
 		}
 		return nil, err

@@ -55,6 +55,10 @@ type Base struct {
 	Version string      `json:"version" yaml:"version"`
 	Digest  blob.Digest `json:"digest" yaml:"digest"` // of the image manifest
 	Source  string      `json:"source" yaml:"source"` // a reference that holds it; not part of the plan's digest
+
+	// Signer is the ID of the key by which the base was verified, the digest of its SubjectPublicKeyInfo; empty where no signature
+	// was asked for. Not part of the plan's digest.
+	Signer blob.Digest `json:"signer,omitempty" yaml:"signer,omitempty"`
 }
 
 // Input is one piece of content that a recipe reads.
@@ -68,7 +72,7 @@ type Input struct {
 // Digest identifies what the plan builds: the digest of its canonical JSON without the places where inputs were found.
 func (p *Plan) Digest() blob.Digest {
 	q := *p
-	q.Base.Source = ""
+	q.Base.Source, q.Base.Signer = "", ""
 	q.Inputs = make([]Input, len(p.Inputs))
 	for i, in := range p.Inputs {
 		in.Source = ""

@@ -2,7 +2,7 @@
 // profiles, and the kernel command line that follows. docs/profiles.md is the manual, builtin/*.yaml are the examples.
 //
 // Field names are those of Talos imager profiles where the concept is the same. Left out until they do something: secure
-// boot, disk images, installers, overlays, extensions.
+// boot, disk images, installers, overlays.
 package profiles
 
 import (
@@ -63,11 +63,14 @@ type Meta struct {
 	Value string `json:"value" yaml:"value"`
 }
 
-// Input names files that replace parts of the base.
+// Input names files that replace parts of the base, and those that say where images come from.
 type Input struct {
 	Kernel File `json:"kernel,omitzero" yaml:"kernel,omitempty"`
 	SDStub File `json:"sdStub,omitzero" yaml:"sdStub,omitempty"` // systemd-stub
 	SDBoot File `json:"sdBoot,omitzero" yaml:"sdBoot,omitempty"` // systemd-boot
+
+	RegistryConfig string   `json:"registryConfig,omitempty" yaml:"registryConfig,omitempty"` // file with machine.registries
+	VerifyKeys     []string `json:"verifyKeys,omitempty" yaml:"verifyKeys,omitempty"`         // files, one of whose keys has to have signed every image
 }
 
 // File is a file of the machine that builds; a relative path starts at the folder in which bootwright runs.

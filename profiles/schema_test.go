@@ -55,7 +55,9 @@ func TestSchemaAgrees(t *testing.T) {
 		"customization: {metaContents: [{key: 0xff, value: a}, {key: 1}]}", "output: {isoOptions: {label: A_1}}",
 		"customization: {machineConfig: {path: a, patches: ['@b'], dir: c, embed: initramfs, room: 65537}}",
 		"customization: {machineConfig: {inline: \"version: v1alpha1\\n\", embed: ~, room: 0}}",
-		"output: {pxeOptions: {baseURL: 'http://${next-server}/x'}}", "base: oci:/srv/My Bases/über", "version: v1.2.3-rc.1+x~y",
+		"output: {pxeOptions: {baseURL: 'http://${next-server}/x'}}", "base: oci:/srv/My Bases/über",
+		"input: {systemExtensions: [{imageRef: r.example/a:1}, {tarballPath: a b.tar}, {ociPath: c}], extensionRules: {talosVersion: v1.9.0, signedModules: true, mayReplace: [/a/*]}}",
+		"input: {systemExtensions: ~, extensionRules: {talosVersion: ~, signedModules: ~, mayReplace: ~}}", "version: v1.2.3-rc.1+x~y",
 	} {
 		agree(text, true)
 	}
@@ -74,7 +76,9 @@ func TestSchemaAgrees(t *testing.T) {
 		"customization: {machineConfig: a.yaml}", "customization: {machineConfig: {inline: {version: v1alpha1}}}",
 		"customization: {machineConfig: {embed: iso}}", "customization: {machineConfig: {room: -1}}",
 		"customization: {machineConfig: {room: 33554433}}", "customization: {machineConfig: {patches: a}}",
-		"input: {initramfs: {path: a}}", "output: iso", "output: {kind: image}", "output: {kind: iso, outFormat: xz}",
+		"input: {initramfs: {path: a}}", "input: {systemExtensions: [a]}", "input: {systemExtensions: [{}]}", "input: {systemExtensions: {imageRef: a}}",
+		"input: {systemExtensions: [{imageRef: a, ociPath: b}]}", "input: {systemExtensions: [{imageRef: \"a\\nb\"}]}", "input: {systemExtensions: [{image: a}]}",
+		"input: {extensionRules: {mayReplace: [a]}}", "input: {extensionRules: {signedModules: 1}}", "output: iso", "output: {kind: image}", "output: {kind: iso, outFormat: xz}",
 		"output: {isoOptions: {label: a b}}", "output: {isoOptions: {label: " + strings.Repeat("A", 33) + "}}",
 		"output: {isoOptions: []}", "output: {pxeOptions: {baseURL: /x}}", "output: {pxeOptions: {baseURL: 'http://a b'}}",
 		"secureboot: true", "- arch: amd64",

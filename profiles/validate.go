@@ -3,9 +3,11 @@ package profiles
 import (
 	"fmt"
 	"maps"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/configarea"
@@ -69,7 +71,26 @@ func (p *Profile) valueFaults() []fault {
 			out = append(out, fault{fmt.Sprintf("customization.extraKernelArgs[%d]", i), err.Error(), report.HintOf(err)})
 		}
 	}
-	return append(out, metaFaults(p.Customization.MetaContents)...)
+	return append(append(out, metaFaults(p.Customization.MetaContents)...), extensionFaults(p.Input)...)
+}
+
+func extensionFaults(in Input) []fault {
+	var out []fault
+	for i, image := range in.SystemExtensions {
+		at := fmt.Sprintf("input.systemExtensions[%d]", i)
+		ways := slices.DeleteFunc([]string{image.ImageRef, image.TarballPath, image.OCIPath}, func(s string) bool { return s == "" })
+		if len(ways) != 1 {
+			out = append(out, fault{at, fmt.Sprintf("names an image in %d ways", len(ways)), "give one of imageRef, tarballPath and ociPath"})
+		} else if strings.ContainsFunc(ways[0], unicode.IsControl) {
+			out = append(out, fault{at, fmt.Sprintf("%.100q is not a reference", ways[0]), ""})
+		}
+	}
+	for i, pattern := range in.ExtensionRules.MayReplace {
+		if _, err := path.Match(pattern, "/"); err != nil || !strings.HasPrefix(pattern, "/") || path.Clean(pattern) != pattern {
+			out = append(out, fault{fmt.Sprintf("input.extensionRules.mayReplace[%d]", i), fmt.Sprintf("%.100q is no pattern of absolute paths", pattern), "such as /usr/local/share/*"})
+		}
+	}
+	return out
 }
 
 func metaFaults(metas []Meta) []fault {
@@ -119,6 +140,9 @@ func (p *Profile) wholeFaults() []fault {
 	input("kernel", p.Input.Kernel)
 	input("sdStub", p.Input.SDStub)
 	input("sdBoot", p.Input.SDBoot)
+	refuse(!k.embeds && len(p.Input.SystemExtensions) > 0, "input.systemExtensions", unused, name)
+	rules := p.Input.ExtensionRules
+	refuse(len(p.Input.SystemExtensions) == 0 && (rules.TalosVersion != "" || rules.SignedModules || rules.MayReplace != nil), "input.extensionRules", "there are no extensions")
 	refuse(p.Output.ISOOptions != ISOOptions{} && k.options != "isoOptions", "output.isoOptions", unused, name)
 	refuse(p.Output.PXEOptions != PXEOptions{} && k.options != "pxeOptions", "output.pxeOptions", unused, name)
 	keys := map[uint8]bool{}

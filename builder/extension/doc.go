@@ -5,6 +5,5 @@
 // Every digest is verified: those of the image by builder/fetch, and that of each unpacked layer (rootfs.diff_ids of the
 // config) here. Unpacked layers are kept in the store, so that contents are slices of them, never copied nor held in memory.
 //
-// Left out: layers of foreign URLs, encrypted layers, pushing to a registry, signatures. What an extension may hold is for
-// package extensions to say.
+// Left out: layers of foreign URLs, encrypted layers. What an extension may hold is for package extensions to say.
 package extension

@@ -95,7 +95,7 @@ func pack(t testing.TB, ref string) blob.Digest {
 	t.Helper()
 	im, err := extension.Pack(t.Context(), openStore(t), exttest.Sound(), "amd64")
 	must(t, err)
-	d, err := extension.Write(t.Context(), parse(t, ref), im)
+	d, err := extension.Write(t.Context(), nil, parse(t, ref), im)
 	must(t, err)
 	return d
 }
@@ -158,8 +158,8 @@ func TestWriteRefuses(t *testing.T) {
 	t.Parallel()
 	im, err := extension.Pack(t.Context(), openStore(t), exttest.Sound(), "amd64")
 	must(t, err)
-	for _, ref := range []string{"dir:x", "example.org/x", "oci:x@sha256:" + strings.Repeat("0", 64)} {
-		_, err := extension.Write(t.Context(), parse(t, ref), im)
+	for _, ref := range []string{"dir:x", "example.org/x@sha256:" + strings.Repeat("0", 64), "oci:x@sha256:" + strings.Repeat("0", 64)} {
+		_, err := extension.Write(t.Context(), nil, parse(t, ref), im)
 		reporttest.Want(t, err, report.Invalid, "cannot be written")
 	}
 	bad := exttest.Sound()

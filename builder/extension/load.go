@@ -47,6 +47,9 @@ type Extension struct {
 // Load opens the extension that r means for arch, as Go names it; empty takes the only image there is. A dir: reference
 // is a folder with manifest.yaml and rootfs. What passes a limit is Unsupported, other errors are those of fetch.Client.
 func (l *Loader) Load(ctx context.Context, r reference.Reference, arch string) (*Extension, error) {
+	if err := l.Images.Unsigned(r); err != nil {
+		return nil, err
+	}
 	if r.Scheme == reference.Folder {
 		t, err := tree.FromDir(r.Name)
 		if err == nil && t.Len() > l.maxFiles() {

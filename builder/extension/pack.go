@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/bootwright/bootwright/builder/base/oci"
+	"github.com/bootwright/bootwright/builder/fetch"
 	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/extensions"
@@ -89,17 +90,30 @@ func config(m *extensions.Manifest, arch string, diffID v1.Hash) ([]byte, error)
 	})
 }
 
-// Write puts im where r says, an OCI image layout in a folder or in a tar archive, and returns the digest of its manifest.
-// A layout keeps what is in it already, an archive is replaced.
-func Write(ctx context.Context, r reference.Reference, im oci.Image) (blob.Digest, error) {
+// Write puts im where r says, an OCI image layout in a folder or in a tar archive, or a registry that images talks to, and returns
+// the digest of its manifest. A layout keeps what is in it already; an archive is replaced, and so is a tag of a registry.
+func Write(ctx context.Context, images *fetch.Client, r reference.Reference, im oci.Image) (blob.Digest, error) {
 	switch {
 	case r.Digest != "":
+	case r.Remote():
+		return push(ctx, images, r, im)
 	case r.Scheme == reference.Layout:
 		return oci.Write(ctx, r.Name, r.Tag, im, nil)
 	case r.Scheme == reference.Archive:
 		return writeArchive(ctx, r, im)
 	}
-	return "", report.WithHint(report.Errorf(report.Invalid, "an extension cannot be written to %q", r), "write oci:DIR[:TAG] or tar:FILE[:TAG]")
+	return "", report.WithHint(report.Errorf(report.Invalid, "an extension cannot be written to %q", r), "write oci:DIR[:TAG], tar:FILE[:TAG] or HOST/REPO[:TAG]")
+}
+
+func push(ctx context.Context, images *fetch.Client, r reference.Reference, im oci.Image) (blob.Digest, error) {
+	config := fetch.Layer{
+		Digest: blob.SumBytes(im.Config), Size: int64(len(im.Config)), MediaType: im.ConfigType, Blob: blob.Bytes(im.Config),
+	}
+	var layers []fetch.Layer
+	for _, f := range im.Files {
+		layers = append(layers, fetch.Layer{Digest: f.Digest, Size: f.Content.Size(), MediaType: f.MediaType, Blob: f.Content})
+	}
+	return images.Push(ctx, r, config, layers)
 }
 
 // writeArchive makes the layout in a folder of its own first.

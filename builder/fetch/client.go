@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bootwright/bootwright/builder/reference"
+	"github.com/bootwright/bootwright/builder/signature"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
@@ -20,6 +21,7 @@ import (
 type Options struct {
 	Registries *registries.Rules // mirrors, TLS and credentials; nil means none
 	Keychain   authn.Keychain    // credentials of hosts that Registries knows none for; nil means docker's and podman's configuration
+	Keys       []signature.Key   // where there are any, an image that none of them signed is refused
 	Insecure   bool              // let every registry be plain http, not just those written http://
 	Transport  http.RoundTripper // nil means http.DefaultTransport
 	Attempts   int               // for each request that fails in passing; zero means 5
@@ -38,6 +40,7 @@ type Client struct {
 	mu       sync.Mutex
 	sessions map[string]http.RoundTripper // by endpoint and repository, logged in
 	down     map[string]bool              // endpoints that did not work
+	signers  map[blob.Digest]blob.Digest  // IDs of keys, by image that was verified
 }
 
 // New returns a Client that keeps what it downloads in s and reads files through it.
@@ -62,7 +65,7 @@ func New(s *store.Store, opts Options) *Client {
 	}
 	return &Client{
 		store: s, opts: opts, transport: newTransport(opts.Transport, opts.Registries),
-		sessions: map[string]http.RoundTripper{}, down: map[string]bool{},
+		sessions: map[string]http.RoundTripper{}, down: map[string]bool{}, signers: map[blob.Digest]blob.Digest{},
 	}
 }
 
@@ -92,6 +95,8 @@ type source interface {
 	// manifest and blob are content by descriptor, of the digest it names.
 	manifest(ctx context.Context, d descriptor) (blob.Blob, error)
 	blob(ctx context.Context, d descriptor) (blob.Blob, error)
+	// attached are images that may hold signatures of what has the digest.
+	attached(ctx context.Context, d blob.Digest) ([]descriptor, error)
 }
 
 func (c *Client) source(r reference.Reference) (source, error) {
@@ -125,6 +130,9 @@ func (c *Client) open(ctx context.Context, l reference.Locked, want func(Layer) 
 	}
 	src, err := c.source(l.Reference)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.verifyLocked(ctx, src, l); err != nil {
 		return nil, err
 	}
 	m, p, err := readManifest(ctx, src, descriptor{Digest: l.Digest, Size: unknown})

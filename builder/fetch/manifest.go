@@ -56,6 +56,7 @@ type manifest struct {
 	Config        *descriptor       `json:"config,omitempty"`
 	Layers        []descriptor      `json:"layers,omitempty"`
 	Manifests     []descriptor      `json:"manifests,omitempty"`
+	Subject       *descriptor       `json:"subject,omitempty"`
 	Annotations   map[string]string `json:"annotations,omitempty"`
 }
 

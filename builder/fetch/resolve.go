@@ -14,7 +14,8 @@ import (
 )
 
 // Resolve finds the image manifest for arch (in Go's and OCI's spelling, such as amd64) that r means, through an index
-// if it is one. An empty arch takes the only image there is. The kinds of error are those of Open; without an image for
+// if it is one. An empty arch takes the only image there is. Where Options.Keys asks for it, the image or an index on the way
+// has to be signed. The kinds of error are those of Open; without an image for
 // arch it is NotFound and says which there are.
 func (c *Client) Resolve(ctx context.Context, r reference.Reference, arch string) (reference.Locked, error) {
 	src, err := c.source(r)
@@ -25,7 +26,9 @@ func (c *Client) Resolve(ctx context.Context, r reference.Reference, arch string
 	roots, err := src.roots(ctx)
 	if err == nil {
 		s := search{src: src, arch: arch}
-		d, err = s.among(ctx, roots, 0)
+		if d, err = s.among(ctx, roots, 0); err == nil {
+			err = c.verify(ctx, src, s.trail)
+		}
 	}
 	if other, ok := errors.AsType[otherArch](err); ok {
 		kind := report.NotFound
@@ -49,6 +52,8 @@ type search struct {
 	src  source
 	arch string
 	seen int // manifests read
+
+	trail []blob.Digest // the image that was found, and the indexes that lead there
 }
 
 // otherArch says that there are images, but none for the architecture wanted.
@@ -129,8 +134,13 @@ func (s *search) follow(ctx context.Context, d descriptor, depth int) (blob.Dige
 		if depth == maxDepth {
 			return "", report.Errorf(report.Invalid, "%s: indexes are nested more than %d deep", d.Digest, maxDepth)
 		}
-		return s.among(ctx, m.Manifests, depth+1)
+		found, err := s.among(ctx, m.Manifests, depth+1)
+		if err == nil {
+			s.trail = append(s.trail, d.Digest)
+		}
+		return found, err
 	}
+	s.trail = []blob.Digest{d.Digest}
 	if m.Config.Size > maxManifest {
 		return d.Digest, nil // no OCI config, so nothing says which architecture
 	}

@@ -7,9 +7,12 @@ import (
 )
 
 func newExtensionCommand(a *app) *cobra.Command {
-	cmd := extensioncmd.New(extensioncmd.Env{Stdout: a.stdout, Stderr: a.stderr, Quiet: &a.quiet, Bind: func(cmd *cobra.Command) func() (*extensioncmd.Session, error) {
+	cmd := extensioncmd.New(extensioncmd.Env{Stdout: a.stdout, Stderr: a.stderr, Quiet: &a.quiet, Bind: func(cmd *cobra.Command, reads bool) func() (*extensioncmd.Session, error) {
 		var opts requestOptions
 		opts.bindCache(cmd)
+		if reads {
+			opts.bindKeys(cmd)
+		}
 		return func() (*extensioncmd.Session, error) {
 			s, err := openSession(a, opts)
 			if err != nil {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -10,10 +12,12 @@ import (
 
 	"github.com/bootwright/bootwright/builder"
 	"github.com/bootwright/bootwright/builder/fetch"
+	"github.com/bootwright/bootwright/builder/signature"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/initramfs/embedded"
 	"github.com/bootwright/bootwright/internal/progress"
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/registries"
 )
 
 // requestOptions are the flags that build and plan share: what to make, and how inputs are found and kept.
@@ -22,11 +26,14 @@ type requestOptions struct {
 	cacheDir    string
 	verifyCache bool
 	insecure    bool
+	registries  string   // file
+	verifyKeys  []string // files
 }
 
 func (o *requestOptions) bind(cmd *cobra.Command) {
 	o.profileOptions.bind(cmd)
 	o.bindCache(cmd)
+	o.bindKeys(cmd)
 }
 
 func (o *requestOptions) bindCache(cmd *cobra.Command) {
@@ -34,6 +41,11 @@ func (o *requestOptions) bindCache(cmd *cobra.Command) {
 	f.StringVar(&o.cacheDir, "cache-dir", "", "`FOLDER` of the cache (default $BOOTWRIGHT_CACHE, else bootwright in the user's cache folder)")
 	f.BoolVar(&o.verifyCache, "verify-cache", false, "hash every input again, whatever its stamp says")
 	f.BoolVar(&o.insecure, "insecure", false, "let registries be plain http")
+	f.StringVar(&o.registries, "registry-config", "", "machine configuration, or part of one, whose machine.registries says where images come from: a `FILE`")
+}
+
+func (o *requestOptions) bindKeys(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&o.verifyKeys, "verify-key", nil, "refuse images that no such key signed: a `FILE` with a public key (repeatable)")
 }
 
 // cache is the folder of the store.
@@ -74,11 +86,55 @@ func openSession(a *app, opts requestOptions) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	images := fetch.New(s.store, fetch.Options{Insecure: opts.insecure})
 	s.builder = &builder.Builder{
-		Store: s.store, Images: images, Init: embedded.Init, Warn: func(fs report.Findings) { a.say("%s\n", fs.Error()) },
+		Store: s.store, Init: embedded.Init, Warn: func(fs report.Findings) { a.say("%s\n", fs.Error()) },
+	}
+	if err := s.connect(opts.registries, opts.verifyKeys); err != nil {
+		s.close()
+		return nil, err
 	}
 	return s, nil
+}
+
+// connect reads where images come from, and who has to have signed them.
+func (s *session) connect(config string, keys []string) error {
+	images := fetch.Options{Insecure: s.opts.insecure}
+	if config != "" {
+		text, err := readFile(config)
+		if err != nil {
+			return err
+		}
+		if images.Registries, err = registries.Load(config, text); err != nil {
+			return err
+		}
+	}
+	for _, name := range keys {
+		text, err := readFile(name)
+		if err != nil {
+			return err
+		}
+		key, err := signature.ParseKey(text)
+		if err != nil {
+			return report.Errorf(report.KindOf(err), "%s: %w", name, err)
+		}
+		images.Keys = append(images.Keys, key)
+	}
+	s.builder.Images = fetch.New(s.store, images)
+	return nil
+}
+
+// readFile reads a document or a key.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxProfile+1))
+	if err == nil && len(data) > maxProfile {
+		err = report.Errorf(report.Invalid, "%s: more than the %d bytes that such a file may have", name, maxProfile)
+	}
+	return data, err
 }
 
 // during shows a step whose bytes are those that the store reads and writes meanwhile.
@@ -114,6 +170,11 @@ func (s *session) plan(ctx context.Context) (*builder.Plan, error) {
 	profile, err := s.opts.resolve(name, data)
 	if err != nil {
 		return nil, err
+	}
+	if in := profile.Input; in.RegistryConfig != "" || len(in.VerifyKeys) > 0 {
+		if err := s.connect(cmp.Or(s.opts.registries, in.RegistryConfig), append(in.VerifyKeys, s.opts.verifyKeys...)); err != nil {
+			return nil, err
+		}
 	}
 	var plan *builder.Plan
 	err = s.during("resolve the base", func() (err error) {

@@ -29,8 +29,9 @@ type Env struct {
 	Stdout, Stderr io.Writer
 	Quiet          *bool // print errors and results only
 
-	// Bind gives a command the flags of the cache. What it returns opens the cache that they name; the caller closes it.
-	Bind func(cmd *cobra.Command) func() (*Session, error)
+	// Bind gives a command the flags of the cache and of registries, and those of signatures if it reads images. What it returns
+	// opens the cache that they name; the caller closes it.
+	Bind func(cmd *cobra.Command, reads bool) func() (*Session, error)
 }
 
 // Session is an open cache.
@@ -64,7 +65,7 @@ type loadOptions struct {
 }
 
 func (o *loadOptions) bind(e Env, cmd *cobra.Command) {
-	o.open = e.Bind(cmd)
+	o.open = e.Bind(cmd, true)
 	f := cmd.Flags()
 	f.StringVar(&o.arch, "arch", "", "architecture: "+strings.Join(base.Arches(), " or "))
 	f.Int64Var(&o.maxBytes, "max-bytes", extension.DefaultMaxBytes, "most `BYTES` that the layers of an image may unpack to")

@@ -12,6 +12,7 @@ import (
 	"github.com/bootwright/bootwright/builder/extension"
 	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/extensions"
+	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
@@ -22,16 +23,17 @@ type packOptions struct {
 	dir    string
 	arch   string
 	output string
+	json   bool
 }
 
 func newPackCommand(e Env) *cobra.Command {
 	var opts packOptions
 	cmd := &cobra.Command{
-		Use:   "pack DIR -o oci:DIR[:TAG]|tar:FILE[:TAG]",
+		Use:   "pack DIR -o oci:DIR[:TAG]|tar:FILE[:TAG]|HOST/REPO[:TAG]",
 		Short: "make an image of an extension's folder",
 		Long: `pack checks the extension in a folder and makes a container image of it, which prints its digest. The same folder gives the same
 image: owners and times are left out, permissions stay as they are. In an OCI layout the images of other tags and architectures
-stay.`,
+stay. To a registry the image is pushed, and replaces what the tag named; docs/registries.md says with which credentials.`,
 		Example: `  bootwright extension pack hello -o oci:images:hello
   bootwright extension pack hello -o tar:hello.tar --arch arm64`,
 		Args: cli.Arguments(1, 1, "one DIR"),
@@ -40,16 +42,18 @@ stay.`,
 			return runPack(cmd.Context(), e, opts)
 		},
 	}
-	opts.open = e.Bind(cmd)
+	opts.open = e.Bind(cmd, false)
 	cmd.Flags().Var(cli.NewChoice(&opts.arch, base.Arches()...), "arch", "architecture of its programs and modules")
-	cmd.Flags().StringVarP(&opts.output, "output", "o", "", "where to put it: oci:DIR[:TAG] or tar:FILE[:TAG]")
+	cmd.Flags().StringVarP(&opts.output, "output", "o", "", "where to put it: oci:DIR[:TAG], tar:FILE[:TAG] or HOST/REPO[:TAG] of a registry")
+	cmd.Flags().BoolVar(&opts.json, "json", false, "print the reference and the digest as JSON")
 	return cmd
 }
 
 func runPack(ctx context.Context, e Env, opts packOptions) error {
 	out, err := reference.Parse(opts.output)
-	if err != nil || out.Scheme != reference.Layout && out.Scheme != reference.Archive || out.Digest != "" {
-		return report.WithHint(report.Errorf(report.Invalid, "an extension cannot be written to %q", opts.output), "write -o oci:DIR[:TAG] or -o tar:FILE[:TAG]")
+	if err != nil || out.Scheme == reference.Folder || out.Digest != "" {
+		return report.WithHint(report.Errorf(report.Invalid, "an extension cannot be written to %q", opts.output),
+			"write -o oci:DIR[:TAG], -o tar:FILE[:TAG] or -o HOST/REPO[:TAG]")
 	}
 	t, err := tree.FromDir(opts.dir)
 	if err != nil {
@@ -68,11 +72,17 @@ func runPack(ctx context.Context, e Env, opts packOptions) error {
 	step := s.Progress.Step("pack "+opts.dir, 0)
 	im, err := extension.Pack(ctx, s.Builder.Store, t, opts.arch)
 	if err == nil {
-		out.Digest, err = extension.Write(ctx, out, im)
+		out.Digest, err = extension.Write(ctx, s.Builder.Images, out, im)
 	}
 	step.Done(err)
 	if err != nil {
 		return err
+	}
+	if opts.json {
+		return cli.PrintJSON(e.Stdout, struct {
+			Reference reference.Reference `json:"reference"`
+			Digest    blob.Digest         `json:"digest"` // of the image manifest
+		}{out, out.Digest})
 	}
 	_, err = fmt.Fprintln(e.Stdout, out)
 	return err
