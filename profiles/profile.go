@@ -63,14 +63,42 @@ type Meta struct {
 	Value string `json:"value" yaml:"value"`
 }
 
-// Input names files that replace parts of the base, and those that say where images come from.
+// Input names files that replace parts of the base, what is laid over it, and where images come from.
 type Input struct {
 	Kernel File `json:"kernel,omitzero" yaml:"kernel,omitempty"`
 	SDStub File `json:"sdStub,omitzero" yaml:"sdStub,omitempty"` // systemd-stub
 	SDBoot File `json:"sdBoot,omitzero" yaml:"sdBoot,omitempty"` // systemd-boot
 
+	SystemExtensions []Image        `json:"systemExtensions,omitempty" yaml:"systemExtensions,omitempty"` // the lowest first: later ones win
+	ExtensionRules   ExtensionRules `json:"extensionRules,omitzero" yaml:"extensionRules,omitempty"`
+
 	RegistryConfig string   `json:"registryConfig,omitempty" yaml:"registryConfig,omitempty"` // file with machine.registries
 	VerifyKeys     []string `json:"verifyKeys,omitempty" yaml:"verifyKeys,omitempty"`         // files, one of whose keys has to have signed every image
+}
+
+// Image names the image of a system extension, in one of three ways.
+type Image struct {
+	ImageRef    string `json:"imageRef,omitempty" yaml:"imageRef,omitempty"`       // any reference
+	TarballPath string `json:"tarballPath,omitempty" yaml:"tarballPath,omitempty"` // an image in a tar archive
+	OCIPath     string `json:"ociPath,omitempty" yaml:"ociPath,omitempty"`         // an OCI image layout in a folder
+}
+
+// Reference is the image as builder/reference reads it.
+func (i Image) Reference() string {
+	switch {
+	case i.TarballPath != "":
+		return "tar:" + i.TarballPath
+	case i.OCIPath != "":
+		return "oci:" + i.OCIPath
+	}
+	return i.ImageRef
+}
+
+// ExtensionRules are what system extensions are held to besides the rules that hold for all.
+type ExtensionRules struct {
+	TalosVersion  string   `json:"talosVersion,omitempty" yaml:"talosVersion,omitempty"`   // of the system, for their compatibility.talos; not compared if empty
+	SignedModules bool     `json:"signedModules,omitempty" yaml:"signedModules,omitempty"` // the kernel takes signed modules only
+	MayReplace    []string `json:"mayReplace,omitempty" yaml:"mayReplace,omitempty"`       // files of one that a later one may replace: absolute paths, patterns as path.Match has them
 }
 
 // File is a file of the machine that builds; a relative path starts at the folder in which bootwright runs.
