@@ -156,7 +156,7 @@ func (o *genConfigOptions) make(a *app, typ string) ([]byte, error) {
 	}
 	c, err := config.Load(typ, text)
 	if err != nil {
-		return nil, hideSecretsIn(err)
+		return nil, err
 	}
 	return applyPatches(c, args)
 }

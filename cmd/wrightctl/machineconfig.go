@@ -98,8 +98,7 @@ func (a *app) readConfig(ctx context.Context, path string) (*config.Config, erro
 	if err != nil {
 		return nil, err
 	}
-	c, err := config.Load(path, text)
-	return c, hideSecretsIn(err)
+	return config.Load(path, text)
 }
 
 // applyPatches is the text of a configuration as patches, in the words of the command line, change it.
@@ -108,13 +107,13 @@ func applyPatches(c *config.Config, args []string) ([]byte, error) {
 	for _, arg := range args {
 		p, err := patch.Read(arg)
 		if err != nil {
-			return nil, hideSecretsIn(err)
+			return nil, err
 		}
 		patches = append(patches, p)
 	}
 	c, err := patch.Apply(c, patches...)
 	if err != nil {
-		return nil, hideSecretsIn(err)
+		return nil, err
 	}
 	return c.Bytes(), nil
 }

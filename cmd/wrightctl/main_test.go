@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/internal/cli/clitest"
-	"github.com/bootwright/bootwright/internal/report"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -102,26 +101,6 @@ func TestInterrupt(t *testing.T) {
 	failed, ok := errors.AsType[*exec.ExitError](cmd.Wait())
 	if !ok || failed.ExitCode() != 130 || stderr.String() != "error: interrupted\n" {
 		t.Errorf("%v, standard error %q", failed, stderr.String())
-	}
-}
-
-// TestHideSecrets shows that lines with secrets are not shown, whatever a finding says, and others are.
-func TestHideSecrets(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		f    report.Finding
-		want string
-	}{
-		{report.Finding{Severity: report.Fault, Path: "machine.network.hostname", Message: `"x y" is no name`, Source: "hostname: x y", Line: 1, Column: 1}, "machine.network.hostname: \"x y\" is no name\n  hostname: x y\n  ^"},
-		{report.Finding{Severity: report.Fault, Path: "machine.token", Message: `found the text "hunter2", want a list`, Source: "token: hunter2", Line: 1}, "machine.token: found something else, want a list"},
-		{report.Finding{Severity: report.Fault, Path: "cluster.secret", Message: `"hunter2" is not base64`}, `cluster.secret: "..." is not base64`},
-		{report.Finding{Severity: report.Fault, Path: "machine.tokne", Message: "unknown field", Hint: `did you mean "token"?`, Source: "tokne: hunter2", Line: 1}, "machine.tokne: unknown field\n  hint: did you mean \"token\"?"},
-		{report.Finding{Severity: report.Fault, Message: "this quoted text does not end", Source: `  "password": "hunter2`, Line: 1}, "this quoted text does not end"},
-		{report.Finding{Severity: report.Fault, Path: "disks[0].keys[0].static.passphrase", Message: "too short", Source: "- {passphrase: hunter2}", Line: 1}, "disks[0].keys[0].static.passphrase: too short"},
-	} {
-		if got := hideSecrets(report.Findings{c.f})[0].String(); got != c.want {
-			t.Errorf("shows %s\nwant %s", got, c.want)
-		}
 	}
 }
 

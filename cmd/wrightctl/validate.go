@@ -41,7 +41,6 @@ func runValidate(ctx context.Context, a *app, opts validateOptions) error {
 		return err
 	}
 	_, findings := config.Check(opts.config, text, check.Options{Mode: check.Mode(opts.mode), Strict: opts.strict, Now: a.now})
-	findings = hideSecrets(findings)
 	if err := findings.Err(); err != nil {
 		return err
 	}
