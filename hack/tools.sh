@@ -10,7 +10,7 @@ packages=(
   dosfstools mtools            # fsck.fat, mdir
   gdisk fdisk                  # sgdisk, sfdisk
   xorriso genisoimage p7zip-full # isoinfo, 7z
-  squashfs-tools               # unsquashfs
+  squashfs-tools squashfs-tools-ng # unsquashfs, sqfs2tar
   skopeo umoci                 # images of containers
   binutils file pev sbsigntool openssl # objdump, readelf, readpe, sbverify
   yq                           # YAML

@@ -22,29 +22,26 @@ type file struct {
 	content []byte
 }
 
-// file reads the rest of a file's inode.
-func (im *image) file(c *cursor, isExtended bool) (*file, error) {
-	f := &file{im: im, index: -1}
+// file reads the rest of a file's inode, of which xattrs is a part.
+func (im *image) file(c *cursor, isExtended bool) (f *file, xattrs uint32, err error) {
+	f, xattrs = &file{im: im, index: -1}, none
 	var start uint64
 	if isExtended {
-		var d struct {
-			Start, Size, Sparse            uint64
-			Links, Fragment, Within, Xattr uint32
-		}
+		var d extendedFile
 		if err := c.decode(&d); err != nil {
-			return nil, err
+			return nil, none, err
 		}
-		start, f.size, f.fragment, f.within = d.Start, int64(d.Size), d.Fragment, d.Within
+		start, f.size, f.fragment, f.within, xattrs = d.Start, int64(d.Size), d.Fragment, d.Within, d.Xattr
 	} else {
-		var d struct{ Start, Fragment, Within, Size uint32 }
+		var d fileInode
 		if err := c.decode(&d); err != nil {
-			return nil, err
+			return nil, none, err
 		}
 		start, f.size, f.fragment, f.within = uint64(d.Start), int64(d.Size), d.Fragment, d.Within
 	}
 	const most = 1 << 52
 	if f.size < 0 || f.size > most || f.fragment != none && uint64(f.fragment) >= uint64(len(im.fragments)) {
-		return nil, report.Errorf(report.Invalid, "a file of %d bytes whose end is in fragment %d", f.size, f.fragment)
+		return nil, none, report.Errorf(report.Invalid, "a file of %d bytes whose end is in fragment %d", f.size, f.fragment)
 	}
 	blocks := f.size / int64(im.super.BlockSize)
 	if f.fragment == none && f.size%int64(im.super.BlockSize) > 0 {
@@ -53,21 +50,23 @@ func (im *image) file(c *cursor, isExtended bool) (*file, error) {
 	for range blocks { // as many as the metadata has, whatever the size says
 		var size uint32
 		if err := c.decode(&size); err != nil {
-			return nil, err
+			return nil, none, err
 		}
 		if err := im.take(1, 12); err != nil {
-			return nil, err
+			return nil, none, err
 		}
 		f.starts, f.sizes = append(f.starts, start), append(f.sizes, size)
 		n, _ := stored(size)
 		start += uint64(n)
 	}
-	return f, nil
+	return f, xattrs, nil
 }
+
+// uncompressed marks the size of a data block that is stored as it is.
+const uncompressed = 1 << 24
 
 // stored is how many bytes a data block has in the image, and whether they are not compressed. None stand for zeros.
 func stored(size uint32) (n uint32, raw bool) {
-	const uncompressed = 1 << 24
 	return size &^ uncompressed, size&uncompressed != 0
 }
 

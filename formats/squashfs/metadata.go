@@ -14,6 +14,9 @@ import (
 // metadataSize is what a metadata block holds, the last of a table less.
 const metadataSize = 8192
 
+// rawMetadata marks the size of a metadata block that is not compressed.
+const rawMetadata = 1 << 15
+
 // metadata is an unpacked block of inodes, folders or tables.
 type metadata struct {
 	content []byte
@@ -29,14 +32,13 @@ func (im *image) block(off uint64) (*metadata, error) {
 	if err := im.readAt(head[:], off); err != nil {
 		return nil, err
 	}
-	const raw = 1 << 15 // the block is not compressed
 	h := binary.LittleEndian.Uint16(head[:])
-	p := make([]byte, h&^raw)
+	p := make([]byte, h&^rawMetadata)
 	if err := im.readAt(p, off+2); err != nil {
 		return nil, err
 	}
 	m := &metadata{p, off + 2 + uint64(len(p))}
-	if h&raw == 0 {
+	if h&rawMetadata == 0 {
 		var err error
 		if m.content, err = im.unpack(p, metadataSize); err != nil {
 			return nil, report.Errorf(report.Invalid, "metadata at offset %d: %w", off, err)
@@ -91,9 +93,14 @@ func (c *cursor) decode(v any) error {
 // unpacker unpacks a block of at most most bytes.
 type unpacker func(p []byte, most int) ([]byte, error)
 
+// The compressors, by their numbers.
+const (
+	zlibID = 1
+	zstdID = 6
+)
+
 // newUnpacker is that of the compressor with that number, for blocks of up to size bytes.
 func newUnpacker(compression uint16, size int) (unpacker, error) {
-	const zlibID, zstdID = 1, 6
 	switch compression {
 	case zlibID:
 		return inflate, nil

@@ -1,8 +1,3 @@
-// Package squashfs reads squashfs images, version 4.0 (Linux, Documentation/filesystems/squashfs.rst and
-// fs/squashfs/squashfs_fs.h), with blocks compressed by zlib or zstd.
-//
-// Left out: writing, the compressors lzo, lz4, xz and lzma, extended attributes, the export table, and images of other
-// byte orders or versions. Hard links are files of one content.
 package squashfs
 
 import (
@@ -28,8 +23,11 @@ const (
 	maxPath   = 4096      // bytes of a path, as in Linux
 	maxBlock  = 1 << 20   // bytes of a data block (SQUASHFS_FILE_MAX_SIZE)
 	maxLink   = 4096      // bytes of a symbolic link's target
+	maxName   = 255       // bytes of a file's name, as in Linux
+	minBlock  = 4096      // bytes of a data block
 	superSize = 96
 	none      = 0xffffffff // a fragment, or the like, that there is not
+	noTable   = 1<<64 - 1  // the offset of a table that there is not
 )
 
 // Options of Read; the zero value works.
@@ -53,6 +51,7 @@ type image struct {
 	memory    int                 // bytes taken so far
 	ids       []uint32
 	fragments []fragment
+	xattrs    *xattrTable
 }
 
 type fragment struct {
@@ -103,7 +102,7 @@ func (im *image) open() error {
 		return report.Errorf(report.Invalid, "starts with %q, not %q", head[:4], Magic)
 	case s.Major != 4 || s.Minor != 0:
 		return report.Errorf(report.Unsupported, "version %d.%d", s.Major, s.Minor)
-	case s.BlockSize < 4096 || s.BlockSize > maxBlock || s.BlockSize&(s.BlockSize-1) != 0:
+	case s.BlockSize < minBlock || s.BlockSize > maxBlock || s.BlockSize&(s.BlockSize-1) != 0:
 		return report.Errorf(report.Invalid, "blocks of %d bytes", s.BlockSize)
 	case s.BytesUsed > uint64(im.b.Size()):
 		return report.Errorf(report.Invalid, "truncated: it has %d bytes of %d", im.b.Size(), s.BytesUsed)
@@ -117,6 +116,9 @@ func (im *image) open() error {
 	}
 	if im.fragments, err = table[fragment](im, s.FragmentTable, int(s.Fragments)); err != nil {
 		return fmt.Errorf("fragments: %w", err)
+	}
+	if im.xattrs, err = openXattrs(im); err != nil {
+		return fmt.Errorf("extended attributes: %w", err)
 	}
 	return nil
 }
@@ -236,27 +238,22 @@ func (w *walker) add(n tree.Node) error {
 
 // entries calls each for every entry of the folder in (struct squashfs_dir_header and squashfs_dir_entry).
 func (im *image) entries(in *inode, each func(name string, ref uint64, isFolder bool) error) error {
-	const empty = 3 // what the size of a folder counts for "." and ".."
 	c := cursor{im, im.super.FolderTable + uint64(in.folderBlock), in.folderOffset}
-	for left := int64(in.folderSize) - empty; left > 0; {
-		var head struct{ Count, Start, Number uint32 }
+	for left := int64(in.folderSize) - emptyListing; left > 0; {
+		var head runHead
 		if err := c.decode(&head); err != nil {
 			return err
 		}
 		left -= 12
-		if head.Count >= 256 {
+		if head.Count >= maxRun {
 			return report.Errorf(report.Invalid, "a folder with %d entries in one run", head.Count)
 		}
 		for range head.Count + 1 {
-			var e struct {
-				Offset     uint16
-				Delta      int16
-				Type, Size uint16
-			}
+			var e entryHead
 			if err := c.decode(&e); err != nil {
 				return err
 			}
-			if e.Size >= 256 {
+			if e.Size > maxName {
 				return report.Errorf(report.Invalid, "a name of %d bytes", int(e.Size)+1)
 			}
 			name := make([]byte, int(e.Size)+1)
@@ -272,18 +269,6 @@ func (im *image) entries(in *inode, each func(name string, ref uint64, isFolder 
 	return nil
 }
 
-// Types of inodes; the extended ones come extended later.
-const (
-	basicFolder = iota + 1
-	basicFile
-	basicLink
-	basicBlock
-	basicChar
-	basicFIFO
-	basicSocket
-	extended = 7
-)
-
 // inode is one, of any type.
 type inode struct {
 	node         tree.Node
@@ -291,36 +276,44 @@ type inode struct {
 	folderBlock  uint32 // of a folder: where its entries are
 	folderOffset uint16
 	folderSize   uint32
+	xattrs       uint32 // index of its set of extended attributes, or none
 }
 
 // inode reads that at ref: the offset of its block in the inode table, and its own in the block.
 func (im *image) inode(ref uint64) (*inode, error) {
 	c := &cursor{im, im.super.InodeTable + ref>>16, uint16(ref)}
-	var head struct {
-		Type, Mode, UID, GID uint16
-		ModTime, Number      uint32
-	}
+	var head inodeHead
 	if err := c.decode(&head); err != nil {
 		return nil, err
 	}
 	if int(head.UID) >= len(im.ids) || int(head.GID) >= len(im.ids) {
 		return nil, report.Errorf(report.Invalid, "an owner that is not in the table")
 	}
-	in := &inode{node: tree.Node{
+	in := &inode{xattrs: none, node: tree.Node{
 		UID: im.ids[head.UID], GID: im.ids[head.GID], ModTime: time.Unix(int64(head.ModTime), 0).UTC(),
 		Mode: tree.FileMode(uint32(head.Mode)&0o7777|0o100000) &^ fs.ModeType,
 	}}
-	kind, isExtended := int(head.Type), head.Type > extended
+	kind, isExtended := head.Type, head.Type > extended
 	if isExtended {
 		kind -= extended
 	}
+	if err := im.body(in, c, kind, isExtended); err != nil {
+		return nil, err
+	}
 	var err error
+	in.node.Xattrs, err = im.xattrs.read(im, in.xattrs)
+	return in, err
+}
+
+// body reads what an inode has behind its head.
+func (im *image) body(in *inode, c *cursor, kind uint16, isExtended bool) (err error) {
 	switch kind {
 	case basicFolder:
 		in.node.Mode |= fs.ModeDir
-		err = in.readFolder(c, isExtended)
+		return in.readFolder(c, isExtended)
 	case basicFile:
-		in.content, err = im.file(c, isExtended)
+		in.content, in.xattrs, err = im.file(c, isExtended)
+		return err
 	case basicLink:
 		in.node.Mode |= fs.ModeSymlink
 		in.node.Link, err = readLink(c)
@@ -329,42 +322,40 @@ func (im *image) inode(ref uint64) (*inode, error) {
 		if kind == basicChar {
 			in.node.Mode |= fs.ModeCharDevice
 		}
-		var d struct{ Links, Device uint32 }
+		var d deviceInode
 		err = c.decode(&d)
 		in.node.Major, in.node.Minor = d.Device>>8&0xfff, d.Device&0xff|d.Device>>12&0xfff00
-	case basicFIFO:
+	case basicFIFO, basicSocket:
 		in.node.Mode |= fs.ModeNamedPipe
-	case basicSocket:
-		in.node.Mode |= fs.ModeSocket
+		if kind == basicSocket {
+			in.node.Mode ^= fs.ModeNamedPipe | fs.ModeSocket
+		}
+		var links uint32
+		err = c.decode(&links)
 	default:
-		err = report.Errorf(report.Invalid, "an inode of type %d", head.Type)
+		return report.Errorf(report.Invalid, "an inode of type %d", kind)
 	}
-	return in, err
+	if err == nil && isExtended {
+		err = c.decode(&in.xattrs)
+	}
+	return err
 }
 
 func (in *inode) readFolder(c *cursor, isExtended bool) error {
 	if isExtended {
-		var d struct {
-			Links, Size, Block, Parent uint32
-			Indexes, Offset            uint16
-			Xattr                      uint32
-		}
+		var d extendedFolder
 		err := c.decode(&d)
-		in.folderBlock, in.folderOffset, in.folderSize = d.Block, d.Offset, d.Size
+		in.folderBlock, in.folderOffset, in.folderSize, in.xattrs = d.Block, d.Offset, d.Size, d.Xattr
 		return err
 	}
-	var d struct {
-		Block, Links uint32
-		Size, Offset uint16
-		Parent       uint32
-	}
+	var d folderInode
 	err := c.decode(&d)
 	in.folderBlock, in.folderOffset, in.folderSize = d.Block, d.Offset, uint32(d.Size)
 	return err
 }
 
 func readLink(c *cursor) (string, error) {
-	var l struct{ Links, Size uint32 }
+	var l linkInode
 	if err := c.decode(&l); err != nil {
 		return "", err
 	}
