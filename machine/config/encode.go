@@ -10,12 +10,16 @@ import (
 
 // Encode is the text of one document, indented as n was. Comments are kept unless the text would then say something else.
 func Encode(n *yaml.Node) []byte {
-	text := dump(clone(n, true))
+	text := Dump(n, true)
 	if again, err := parse(text); err != nil || !Equal(n, again) {
-		return dump(clone(n, false))
+		return Dump(n, false)
 	}
 	return text
 }
+
+// Dump is Encode for who reads the text anyway: comments in places where nobody expects them can make it say something else,
+// or nothing that can be read.
+func Dump(n *yaml.Node, comments bool) []byte { return dump(clone(n, comments)) }
 
 func parse(text []byte) (*yaml.Node, error) {
 	doc, err := yamldoc.Parse("", text, Limits())

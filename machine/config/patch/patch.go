@@ -96,11 +96,35 @@ func Apply(c *config.Config, patches ...*Patch) (*config.Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c, err = config.Load(p.name+" (applied)", s.bytes()); err != nil {
+		if c, err = s.config(p.name + " (applied)"); err != nil {
 			return nil, err
 		}
 	}
 	return c, nil
+}
+
+// config is what the configuration became. Comments are left out of changed documents where the text would say something
+// else with them.
+func (s *state) config(name string) (*config.Config, error) {
+	c, err := config.Load(name, s.bytes(true))
+	if err == nil && s.isSaidBy(c) {
+		return c, nil
+	}
+	return config.Load(name, s.bytes(false))
+}
+
+// isSaidBy reports whether the changed documents are those of c.
+func (s *state) isSaidBy(c *config.Config) bool {
+	docs := c.Documents()
+	if len(docs) != len(s.docs) {
+		return false
+	}
+	for i, d := range s.docs {
+		if d.text == nil && !config.Equal(d.node, docs[i].Node()) {
+			return false
+		}
+	}
+	return true
 }
 
 // state is a configuration that is being changed.
@@ -143,13 +167,14 @@ func (s *state) remove(d *document) {
 	}
 }
 
-func (s *state) bytes() []byte {
+func (s *state) bytes(comments bool) []byte {
 	var texts [][]byte
 	for _, d := range s.docs {
-		if d.text == nil {
-			d.text = config.Encode(d.node)
+		text := d.text
+		if text == nil {
+			text = config.Dump(d.node, comments)
 		}
-		texts = append(texts, d.text)
+		texts = append(texts, text)
 	}
 	return config.Join(texts...)
 }
