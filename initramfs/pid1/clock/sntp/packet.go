@@ -58,7 +58,7 @@ func (t timestamp) near(pivot time.Time) time.Time {
 	const from1900 = 2208988800 // to 1970
 	p := pivot.Unix() + from1900
 	seconds := p + int64(int32(uint32(t>>32)-uint32(p)))
-	return time.Unix(seconds-from1900, int64(uint64(uint32(t))*1e9>>32))
+	return time.Unix(seconds-from1900, int64((uint64(uint32(t))*1e9+1<<31)>>32))
 }
 
 // short is a duration in 16.16 bits of seconds.

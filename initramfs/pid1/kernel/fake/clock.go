@@ -18,6 +18,7 @@ type Clock struct {
 	Drift    float64       // by which the oscillator is too fast, in parts per million
 	NoRTC    bool
 	RTCError error
+	Refuses  error                       // of AdjustClock
 	PTP      map[string]func() time.Time // by device
 
 	Adjustments []kernel.Adjustment // that were made
@@ -29,7 +30,7 @@ type Clock struct {
 	offset   float64   // seconds, still to be added
 	faster   float64   // by the loop: parts of 1
 	constant int
-	started  time.Time // when the loop last got an offset
+	looped   time.Time // when the loop last got an offset; zero where it does not run
 }
 
 // secondRate is the part of an offset that remains after a second: the loop removes 1/2^(SHIFT_PLL+constant) of it.
@@ -39,7 +40,7 @@ func (c *Clock) secondRate() float64 { return 1 - math.Exp2(-float64(2+c.constan
 func (c *Clock) run() {
 	now := time.Now()
 	if c.at.IsZero() {
-		c.ahead, c.at, c.started = c.Ahead.Seconds(), now, now
+		c.ahead, c.at = c.Ahead.Seconds(), now
 	}
 	elapsed := now.Sub(c.at).Seconds()
 	rest := c.offset * math.Pow(c.secondRate(), elapsed)
@@ -63,23 +64,28 @@ func seconds(s float64) time.Duration { return time.Duration(math.Round(s * 1e9)
 func (c *Clock) AdjustClock(a kernel.Adjustment) (kernel.ClockState, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.Refuses != nil {
+		return kernel.ClockState{}, c.Refuses
+	}
 	c.run()
 	c.Adjustments = append(c.Adjustments, a)
 	status := kernel.StatusNano
 	switch {
 	case a.Step:
 		c.ahead += a.Offset.Seconds()
-		c.offset = 0
+		c.offset, c.looped = 0, time.Time{}
 	case a.Offset.Abs() > time.Second/2:
 		return kernel.ClockState{}, errors.New("the offset is too much for the loop")
 	default:
 		status |= kernel.StatusPLL
-		c.constant = a.Constant
-		c.offset = a.Offset.Seconds()
-		since := min(c.at.Sub(c.started).Seconds(), math.Exp2(float64(2+1+c.constant)))
+		if c.looped.IsZero() {
+			c.looped = c.at
+		}
+		c.constant, c.offset = a.Constant, a.Offset.Seconds()
+		since := min(c.at.Sub(c.looped).Seconds(), math.Exp2(float64(2+1+c.constant)))
 		c.faster += c.offset * since / math.Exp2(float64(2*(2+2+c.constant)))
 		c.faster = max(-500e-6, min(500e-6, c.faster))
-		c.started = c.at
+		c.looped = c.at
 	}
 	state := "TIME_OK"
 	switch a.Leap {

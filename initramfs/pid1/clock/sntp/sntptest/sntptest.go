@@ -47,7 +47,7 @@ func Silence(answer []byte) { answer[0] = 0 }
 // PutTime writes t as a timestamp of NTP.
 func PutTime(p []byte, t time.Time) {
 	binary.BigEndian.PutUint32(p, uint32(t.Unix()+2208988800))
-	binary.BigEndian.PutUint32(p[4:], uint32(uint64(t.Nanosecond())<<32/1e9))
+	binary.BigEndian.PutUint32(p[4:], uint32((uint64(t.Nanosecond())<<32+5e8)/1e9))
 }
 
 // answer is the answer to a question that comes now; nil is none.

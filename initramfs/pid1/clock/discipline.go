@@ -1,0 +1,125 @@
+package clock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/bits"
+	"time"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/clock/sntp"
+	"github.com/bootwright/bootwright/initramfs/pid1/clock/spike"
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+)
+
+// The rules' numbers.
+const (
+	minPoll  = 32 * time.Second
+	maxPoll  = 2048 * time.Second
+	retry    = time.Second
+	accuracy = 200 * time.Millisecond // that is expected
+	stepOver = 400 * time.Millisecond
+	jump     = 15 * time.Minute // what changes the clock by more must be said more than once
+	maxError = 16 * time.Second // what the kernel calls unsynchronised
+)
+
+// poll measures once and acts upon it. It returns how long to wait before the next time.
+func (t *task) poll(ctx context.Context) time.Duration {
+	m, err := t.ask(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return 0
+	case err == nil:
+		return t.take(m)
+	}
+	t.fail(err)
+	if _, ok := errors.AsType[sntp.KissOfDeath](err); ok {
+		t.interval = min(2*max(t.interval, minPoll), maxPoll)
+		return t.interval
+	}
+	return retry
+}
+
+// take acts upon a measurement.
+func (t *task) take(m measurement) time.Duration {
+	t.Log.Debugf("NTP response %s", fields("clock_offset", m.Offset, "rtt", m.RTT, "leap", m.Leap, "stratum", m.Stratum,
+		"precision", m.Precision, "root_delay", m.RootDelay, "root_dispersion", m.RootDispersion, "root_distance", m.RootDistance))
+	if m.Offset.Abs() > jump {
+		if wait := t.doubt(m); wait > 0 {
+			return wait
+		}
+	}
+	t.claim = claim{}
+	if m.server != t.source {
+		t.source = m.server
+		t.spikes.Reset()
+	}
+	isSpike := t.spikes.IsSpike(spike.Sample{Offset: m.Offset, RTT: m.RTT})
+	t.interval = nextInterval(t.interval, m.Offset, isSpike)
+	t.Log.Debugf("sample stats %s", fields("jitter", t.spikes.Jitter(), "poll_interval", t.interval, "spike", isSpike))
+	if !isSpike {
+		t.adjust(m)
+	}
+	return t.interval
+}
+
+// nextInterval is the interval after one of now and a measurement of offset.
+func nextInterval(now, offset time.Duration, isSpike bool) time.Duration {
+	switch offset = offset.Abs(); {
+	case isSpike:
+		now /= 2
+	case offset > accuracy:
+		return minPoll
+	case offset < accuracy/4:
+		now *= 2
+	case offset > accuracy*3/4:
+		now /= 2
+	}
+	return min(max(now, minPoll), maxPoll)
+}
+
+// adjust corrects the clock by a measurement.
+func (t *task) adjust(m measurement) {
+	a := kernel.Adjustment{
+		Offset: m.Offset, Step: m.Offset.Abs() > stepOver, Constant: bits.Len64(uint64(t.interval/time.Second)) - 1 - 4,
+		MaxError: m.RootDistance, EstError: t.spikes.Jitter(),
+	}
+	if isLastOfMonth(t.Clock.Now().Add(m.Offset)) {
+		a.Leap = kernel.Leap(m.Leap) // the kernel acts at the end of the day, the server means that of the month
+	}
+	state, err := t.Clock.AdjustClock(a)
+	if err != nil {
+		t.fail(fmt.Errorf("adjust the clock by %s: %w", m.Offset, err))
+		return
+	}
+	say, how := t.Log.Debugf, "slew"
+	if a.Step {
+		how = "step"
+	}
+	if a.Step || !t.followed {
+		say = t.Log.Infof
+	}
+	say("adjusting time (%s) by %s via %s, state %s, status %s", how, m.Offset, m.server, state.State, state.Status)
+	t.Log.Debugf("adjtime state %s", fields("constant", state.Constant, "offset", state.Offset,
+		"freq_offset", state.Frequency, "freq_offset_ppm", state.Frequency/65536))
+	t.followed, t.complain = true, ""
+	t.update(func(s *Status) {
+		s.Source, s.Offset, s.Stratum, s.Leap = m.server, m.Offset, m.Stratum, m.Leap
+		s.Jitter, s.PollInterval, s.Faults = a.EstError, t.interval, nil
+	})
+	if a.Step {
+		t.stepped(m.Offset)
+	}
+}
+
+// stepped sees to what follows from a step.
+func (t *task) stepped(by time.Duration) {
+	t.spikes.Reset()
+	t.changed(by)
+	if err := t.Clock.SetRTC(t.Clock.Now()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.fail(err)
+	}
+}
+
+func isLastOfMonth(t time.Time) bool { return t.UTC().AddDate(0, 0, 1).Day() == 1 }
