@@ -148,8 +148,8 @@ const (
 	hubHost = "registry-1.docker.io"
 )
 
-// Endpoints are the places to ask for images of a registry, such as ghcr.io or localhost:5000, in their order. There may be
-// none: then the configuration lets nobody serve them.
+// Endpoints are the places to ask for images of a registry, such as ghcr.io or localhost:5000, in their order. There are none
+// where a mirror has neither endpoints nor a fallback, which Load refuses.
 func (r *Rules) Endpoints(registry string) []Endpoint {
 	if registry == "index."+hub || registry == hubHost {
 		registry = hub

@@ -55,8 +55,6 @@ machine:
         skipFallback: true
       quay.io:
         endpoints: ["https://quay.io"]
-      closed.example:
-        skipFallback: true
     config:
       all.example:
         tls: {insecureSkipVerify: true}
@@ -99,7 +97,6 @@ func TestEndpoints(t *testing.T) {
 		{harbor, "harbor:80", "https://harbor:80/v2 origin"},
 		{wildcard, "ghcr.io", "https://all.example:443/v2 t insecure, https://all.example/v2 t insecure"},
 		{wildcard, "quay.io", "https://quay.io/v2 origin"},
-		{wildcard, "closed.example", ""},
 	} {
 		var r *registries.Rules
 		if c.config != "" {
