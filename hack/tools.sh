@@ -13,7 +13,7 @@ packages=(
   squashfs-tools squashfs-tools-ng # unsquashfs, sqfs2tar
   skopeo umoci                 # images of containers
   binutils file pev sbsigntool openssl # objdump, readelf, readpe, sbverify
-  yq                           # YAML
+  yq libxml2-utils             # YAML; xmllint
   strace                       # that a build runs nothing
   kmod                         # depmod, modinfo
   iucode-tool                  # microcode
