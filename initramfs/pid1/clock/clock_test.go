@@ -57,6 +57,13 @@ func (w *world) said(text string) int {
 	return n
 }
 
+// server is the one at address; nil is none.
+func (w *world) server(address string) *sntptest.Server {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.servers[address]
+}
+
 // inWorld runs f beside the task, in a world with the servers 10.0.0.1 to 10.0.0.n, all of which are configured.
 func inWorld(t *testing.T, n int, prepare, f func(w *world)) {
 	t.Helper()
@@ -83,7 +90,7 @@ func inWorld(t *testing.T, n int, prepare, f func(w *world)) {
 					return nil, &net.DNSError{Err: "no such host", Name: host, Server: "10.0.0.53:53"}
 				},
 				Dial: func(_ context.Context, a netip.AddrPort) (net.Conn, error) {
-					if s := w.servers[a.Addr().String()]; s != nil && a.Port() == 123 {
+					if s := w.server(a.Addr().String()); s != nil && a.Port() == 123 {
 						return s.Dial(), nil
 					}
 					return nil, errors.New("network is unreachable")
@@ -276,11 +283,13 @@ func TestNextInterval(t *testing.T) {
 // TestSpike: a late answer changes nothing but the interval.
 func TestSpike(t *testing.T) {
 	inWorld(t, 1, nil, func(w *world) {
-		back := 10 * time.Millisecond
-		w.servers["10.0.0.1"].Delays(func() (_, _ time.Duration) { return 10 * time.Millisecond, back })
+		takes := func(back time.Duration) {
+			w.servers["10.0.0.1"].Delays(func() (_, _ time.Duration) { return 10 * time.Millisecond, back })
+		}
+		takes(10 * time.Millisecond)
 		wait(time.Hour)
 		before, interval := len(w.Adjustments), w.now().PollInterval
-		back = 900 * time.Millisecond
+		takes(900 * time.Millisecond)
 		wait(interval + 2*time.Second)
 		if len(w.Adjustments) != before || w.said(fmt.Sprintf(`"poll_interval": %q, "spike": true`, interval/2)) != 1 {
 			t.Errorf("%d adjustments, then %d: %q", before, len(w.Adjustments), w.lines[len(w.lines)-2:])
@@ -339,7 +348,9 @@ func TestNoServer(t *testing.T) {
 		if !slices.Equal(w.now().Faults, want) || w.now().Synced || w.said("warning: time: nowhere: no such host; 10.0.0.9: network is unreachable") != 1 {
 			t.Errorf("%q, %q", w.now().Faults, w.lines)
 		}
+		w.mu.Lock()
 		w.servers["10.0.0.9"] = &sntptest.Server{}
+		w.mu.Unlock()
 		wait(time.Second)
 		if s := w.now(); !s.Synced || s.Faults != nil {
 			t.Errorf("%+v", s)
