@@ -19,20 +19,24 @@ import (
 // Facts are what the base in im, whose manifest is m, says to extensions. An error is about its root file system, and leaves
 // what can be known without it.
 func Facts(im *fetch.Image, m *base.Manifest) (extensions.Facts, error) {
-	f := extensions.Facts{Arch: m.Arch, Release: m.KernelVersion}
 	for _, l := range im.Layers {
-		if l.Title != base.Root {
-			continue
+		if l.Title == base.Root {
+			return RootFacts(l.Blob, m.Arch, m.KernelVersion)
 		}
-		root, err := squashfs.Read(l.Blob, squashfs.Options{})
-		if err != nil {
-			return f, fmt.Errorf("%s: %w", l.Title, err)
-		}
-		f.Root = root
-		f.Modules, err = kmod.ReadIndex(files{root, path.Join("usr/lib/modules", m.KernelVersion)})
-		return f, err
 	}
-	return f, report.Errorf(report.NotFound, "there is no part %s", base.Root)
+	return extensions.Facts{Arch: m.Arch, Release: m.KernelVersion}, report.Errorf(report.NotFound, "there is no part %s", base.Root)
+}
+
+// RootFacts are what a base's root image says, for that architecture and kernel release. Errors are as those of Facts.
+func RootFacts(image blob.Blob, arch, release string) (extensions.Facts, error) {
+	f := extensions.Facts{Arch: arch, Release: release}
+	root, err := squashfs.Read(image, squashfs.Options{})
+	if err != nil {
+		return f, fmt.Errorf("%s: %w", base.Root, err)
+	}
+	f.Root = root
+	f.Modules, err = kmod.ReadIndex(files{root, path.Join("usr/lib/modules", release)})
+	return f, err
 }
 
 // files is a folder of a tree, for those who read its files.

@@ -15,12 +15,18 @@ import (
 	"github.com/bootwright/bootwright/internal/report"
 )
 
-func (c *composer) add(s report.Severity, i int, p, hint, format string, args ...any) {
-	file := strings.TrimRight(c.sources[i].Name, "/") + "/" + path.Join(extensions.RootFolder, p)
+// addFinding is about the file p of source number i.
+func (c *composer) addFinding(s report.Severity, i int, p, hint, format string, args ...any) {
+	file := strings.TrimRight(c.sources[i].Name, "/") + "/" + p
 	c.findings = append(c.findings, report.Finding{Severity: s, File: file, Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
-// fault is about the file p of source number i.
+// add is about the file p of the root file system of source number i.
+func (c *composer) add(s report.Severity, i int, p, hint, format string, args ...any) {
+	c.addFinding(s, i, path.Join(extensions.RootFolder, p), hint, format, args...)
+}
+
+// fault is a fault of that file.
 func (c *composer) fault(i int, p, format string, args ...any) {
 	c.add(report.Fault, i, p, "", format, args...)
 }

@@ -71,6 +71,7 @@ type composer struct {
 	Target
 	sources  []Source
 	out      Composition
+	names    map[string]int   // sources by the names of their manifests
 	owners   map[string]owner // what is at each path of all extensions, folders included
 	modules  map[string]owner // kernel modules by name
 	ucode    tree.Tree        // processor microcode, where extensions have it
@@ -86,7 +87,7 @@ type owner struct {
 // Compose lays sources over target, the first the lowest. With a fault among the findings there is no composition; warnings
 // are about what replaces something of the base.
 func Compose(sources []Source, target Target) (*Composition, report.Findings) {
-	c := &composer{Target: target, sources: sources, owners: map[string]owner{}, modules: map[string]owner{}}
+	c := &composer{Target: target, sources: sources, names: map[string]int{}, owners: map[string]owner{}, modules: map[string]owner{}}
 	for i, s := range sources {
 		c.layer(i, s)
 	}
@@ -109,6 +110,11 @@ func (c *composer) layer(i int, s Source) {
 		c.addError(err)
 		return
 	}
+	name := sum.Manifest.Metadata.Name
+	if first, twice := c.names[name]; twice {
+		c.addFinding(report.Fault, i, extensions.ManifestFile, "leave one out", "is the extension %s, as %s is", name, c.sources[first].Name)
+	}
+	c.names[name] = i
 	placed := c.place(i, extensions.Root(s.Tree))
 	for _, n := range placed.Nodes() {
 		c.claim(i, n)

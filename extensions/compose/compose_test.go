@@ -304,6 +304,13 @@ func TestEarly(t *testing.T) {
 	}
 }
 
+func TestTwice(t *testing.T) {
+	t.Parallel()
+	a := source("a", map[string]string{"usr/local/f": "1"})
+	_, found := Compose([]Source{a, {"other-ref", a.Tree}}, target(t))
+	wantFinding(t, found, report.Fault, "other-ref/manifest.yaml", "is the extension a, as a-ref is")
+}
+
 type broken struct{}
 
 func (broken) Size() int64                       { return 1 }
