@@ -18,6 +18,7 @@ packages=(
   kmod                         # depmod, modinfo
   iucode-tool                  # microcode
   zstd xz-utils
+  chrony                       # chronyd as a time server; a machine has one such program, so this replaces another
   # what is judged
   systemd-boot-efi grub-pc-bin grub-common
   # the race detector

@@ -317,6 +317,18 @@ func TestKissOfDeath(t *testing.T) {
 	})
 }
 
+// TestKissOfDeathOfOne: another server is asked at once.
+func TestKissOfDeathOfOne(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		w.servers["10.0.0.1"].Edit(func(p []byte) { p[1] = 0; copy(p[12:], "DENY") })
+	}, func(w *world) {
+		wait(time.Hour)
+		if s := w.now(); s.Source != "10.0.0.2" || len(w.servers["10.0.0.1"].Asked()) != 1 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 // TestDeadServers: all are asked in turn, and who answers is asked from then on.
 func TestDeadServers(t *testing.T) {
 	inWorld(t, 3, func(w *world) {

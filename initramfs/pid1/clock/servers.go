@@ -60,7 +60,7 @@ func (s *servers) next() {
 }
 
 // ask asks the current server and, where that fails, the others in their order. When all have failed, names are resolved
-// anew the next time.
+// anew the next time. The error then is a sntp.KissOfDeath if one of theirs was.
 func (t *task) ask(ctx context.Context) (measurement, error) {
 	s := &t.servers
 	var faults []error
@@ -75,11 +75,10 @@ func (t *task) ask(ctx context.Context) (measurement, error) {
 			return measurement{one.String(), r}, nil
 		}
 		s.next()
-		err = fmt.Errorf("%s: %w", one, err)
-		if _, ok := errors.AsType[sntp.KissOfDeath](err); ok || ctx.Err() != nil {
-			return measurement{}, err
+		faults = append(faults, fmt.Errorf("%s: %w", one, err))
+		if ctx.Err() != nil {
+			break
 		}
-		faults = append(faults, err)
 	}
 	s.list = nil
 	return measurement{}, errors.Join(faults...)
