@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/builder/fetch"
 	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/formats/blob"
@@ -36,6 +37,9 @@ func (b *Builder) Build(ctx context.Context, plan *Plan) (*Artifact, error) {
 		if k.inputs[name] == nil {
 			return nil, report.Errorf(report.Invalid, "the plan has no input %s, which %s needs", name, plan.Kind)
 		}
+	}
+	if k.extended, err = b.openExtensions(ctx, plan, k.part(base.Root)); err != nil {
+		return nil, err
 	}
 	files, err := r.make(k)
 	if err != nil {

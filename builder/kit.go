@@ -18,6 +18,8 @@ type kit struct {
 	inputs map[string]blob.Blob
 	spool  initramfs.Spooler
 
+	extended *extended // nil without extensions
+
 	// What recipes name twice is made once, so that it shares its bytes.
 	composed *blob.Image // the initramfs
 	configs  configArchive
@@ -42,13 +44,17 @@ func (k *kit) initramfs() (*blob.Image, error) {
 	if k.composed != nil {
 		return k.composed, nil
 	}
-	var err error
+	extensions, err := k.extensions()
+	if err != nil {
+		return nil, err
+	}
 	k.composed, err = initramfs.Compose(k.ctx, initramfs.Parts{
 		Early: k.piece(base.Early),
 		Init:  k.piece(inputInit),
 		Root:  k.piece(base.Root),
 
-		Documents: k.inputs[inputEmbedded],
+		Extensions: extensions,
+		Documents:  k.inputs[inputEmbedded],
 		Release: initramfs.Release{
 			Version: k.plan.Version,
 			Epoch:   k.plan.Time(),

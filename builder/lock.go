@@ -26,7 +26,7 @@ type Builder struct {
 }
 
 // Lock turns a resolved profile into a Plan: every reference becomes a digest. Of the base it reads the manifests, and
-// leaves the parts to Build. Errors have the kinds of fetch.Open, or Invalid where an input is not what it is given for.
+// leaves the parts to Build; extensions it reads, with the root image that they are laid over, to check them. Errors have the kinds of fetch.Open, or Invalid where an input is not what it is given for.
 func (b *Builder) Lock(ctx context.Context, p *profiles.Profile) (*Plan, error) {
 	r, err := recipeFor(p.Output.Kind)
 	if err != nil {
@@ -68,7 +68,13 @@ func (b *Builder) Lock(ctx context.Context, p *profiles.Profile) (*Plan, error) 
 	if err := b.lockConfigs(p, r, plan); err != nil {
 		return nil, err
 	}
-	return plan, b.checkFiles(ctx, plan)
+	if err := b.checkFiles(ctx, plan); err != nil {
+		return nil, err
+	}
+	if err := b.lockExtensions(ctx, p, locked, plan); err != nil {
+		return nil, err
+	}
+	return plan, nil
 }
 
 func (b *Builder) lockBase(ctx context.Context, p *profiles.Profile) (reference.Locked, *base.Manifest, error) {

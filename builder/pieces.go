@@ -10,7 +10,7 @@ import (
 
 // Piece is content that a build needs: an input, or what an initramfs holds compressed.
 type Piece struct {
-	Name  string     `json:"name" yaml:"name"` // of the input, or "initramfs/" and what is compressed
+	Name  string     `json:"name" yaml:"name"` // of the input, or "initramfs/" or "extension/" and what is compressed
 	State PieceState `json:"state" yaml:"state"`
 }
 
@@ -53,6 +53,10 @@ func (b *Builder) Pieces(ctx context.Context, plan *Plan) ([]Piece, error) {
 			_, err := b.Store.Spooled(ctx, initramfs.Key(p.name, in.Digest))
 			out = append(out, Piece{"initramfs/" + p.name, cachedUnless(err, PieceCompress)})
 		}
+	}
+	for _, e := range plan.Extensions {
+		_, err := b.Store.Spooled(ctx, layerKey(e.Layer))
+		out = append(out, Piece{"extension/" + e.Name, cachedUnless(err, PieceCompress)})
 	}
 	return out, ctx.Err()
 }

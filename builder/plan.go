@@ -46,6 +46,12 @@ type Plan struct {
 	Output        profiles.Output `json:"output" yaml:"output"`
 	Inputs        []Input         `json:"inputs" yaml:"inputs"`
 
+	Extensions     []Extension             `json:"extensions,omitempty" yaml:"extensions,omitempty"` // the lowest first
+	ExtensionRules profiles.ExtensionRules `json:"extensionRules,omitzero" yaml:"extensionRules,omitempty"`
+	LayerEncoder   string                  `json:"layerEncoder,omitempty" yaml:"layerEncoder,omitempty"` // of extensions' layers
+
+	extended *extended // what Lock made of Extensions
+
 	configs []configarea.Entry // that the configuration inputs are made of; secret, so a plan that is saved has them not
 }
 
@@ -78,6 +84,7 @@ func (p *Plan) Digest() blob.Digest {
 		in.Source = ""
 		q.Inputs[i] = in
 	}
+	q.Extensions = withoutSources(p.Extensions)
 	b, err := json.Marshal(q)
 	if err != nil {
 		panic("builder: a plan is plain data: " + err.Error())
@@ -146,7 +153,7 @@ func (p *Plan) check() error {
 		}
 		seen[in.Name] = true
 	}
-	return nil
+	return p.checkExtensions(r)
 }
 
 // checkWords holds what becomes part of file names, menus and scripts to the rules of profiles: a plan may come from anywhere.

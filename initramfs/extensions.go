@@ -21,7 +21,7 @@ type Layer struct {
 }
 
 // microcode are archives of one file each, which stands where Intel's processors want it: at a multiple of 16 bytes (SDM
-// volume 3, 10.11.6). Old kernels hand it to them where it lies. The early loader skips the zeros before.
+// volume 3, 10.11.6). Old kernels hand it to them where it lies.
 func (e *Extensions) microcode() ([]piece, error) {
 	if e == nil || e.Microcode == nil {
 		return nil, nil
@@ -31,7 +31,10 @@ func (e *Extensions) microcode() ([]piece, error) {
 		if !n.Mode.IsRegular() {
 			continue
 		}
-		a, err := archive(n.Path, n.Mode, n.Open())
+		var t tree.Tree
+		t.File("early_cpio", 0o444, blob.String(earlyMark))
+		t.File(n.Path, n.Mode, n.Open())
+		a, err := cpio.Format(&t, cpio.Options{})
 		if err != nil {
 			return nil, err
 		}
@@ -39,6 +42,10 @@ func (e *Extensions) microcode() ([]piece, error) {
 	}
 	return out, nil
 }
+
+// earlyMark is what dracut's file of that name is for, to tell such an archive. It is as long as the first archive needs to be
+// right without zeros before it, by which tools would not know it.
+const earlyMark = "earlier\n"
 
 // pieces are the layers, an archive each, then one of the list of them and of early firmware.
 func (e *Extensions) pieces() ([]piece, error) {

@@ -67,6 +67,9 @@ func TestMicrocode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !bytes.HasPrefix(image, []byte("070701")) {
+		t.Errorf("the image begins with %q", image[:8])
+	}
 	for _, n := range p.Extensions.Microcode.Nodes() {
 		if !n.Mode.IsRegular() {
 			continue

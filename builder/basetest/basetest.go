@@ -30,16 +30,28 @@ func Write(t testing.TB, dir, arch string) {
 	}
 }
 
+// WriteRoot is Write for a base with that root image, which is for kernel release.
+func WriteRoot(t testing.TB, dir, arch, release string, root []byte) {
+	t.Helper()
+	if err := write(dir, arch, release, root); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Make is Write where there is no test at hand.
 func Make(dir, arch string) error {
+	return write(dir, arch, Release, append([]byte("hsqs"), pattern(200_000)...))
+}
+
+func write(dir, arch, release string, root []byte) error {
 	early, err := earlyArchive()
 	if err != nil {
 		return err
 	}
 	parts := map[string][]byte{
-		base.Kernel:      Kernel(Release),
+		base.Kernel:      Kernel(release),
 		base.Early:       early,
-		base.Root:        append([]byte("hsqs"), pattern(200_000)...),
+		base.Root:        root,
 		base.SystemdBoot: petest.Stub(),
 		base.SystemdStub: petest.Stub(),
 	}
@@ -50,7 +62,7 @@ func Make(dir, arch string) error {
 		parts[base.GRUBElTorito] = pattern(40_000)
 	}
 	m := base.Manifest{
-		SchemaVersion: base.SchemaVersion, Name: "test", Version: "1.0", Arch: arch, Flavour: "test", KernelVersion: Release,
+		SchemaVersion: base.SchemaVersion, Name: "test", Version: "1.0", Arch: arch, Flavour: "test", KernelVersion: release,
 		Epoch: 1_700_000_000,
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
