@@ -62,3 +62,6 @@ func (c *Cursor) decode() Record {
 	c.seq++
 	return Record{Seq: c.seq - 1, At: c.at, Level: level, Text: c.data[c.off-int(length) : c.off : c.off]}
 }
+
+// Seq is that of the record to be read next, if it is still there then.
+func (c *Cursor) Seq() uint64 { return c.next }
