@@ -1,0 +1,54 @@
+package tar
+
+import (
+	"archive/tar"
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/bootwright/bootwright/formats/blob"
+)
+
+// File is a regular file of an Archive.
+type File struct {
+	Name    string
+	Content blob.Blob
+}
+
+// Archive lays out an archive of regular files in the order given, which some readers care for (an OVA begins with its
+// description), without reading them: headers around references. Its headers are those of POSIX.1-1988 (ustar), and
+// GNU's for a file of 8 GiB or more.
+func Archive(files []File, o Options) (*blob.Image, error) {
+	var parts []blob.Extent
+	var size int64
+	add := func(e blob.Extent) {
+		parts = append(parts, e)
+		size += e.Blob.Size()
+	}
+	for _, f := range files {
+		head, err := archiveHeader(f, o)
+		if err != nil {
+			return nil, fmt.Errorf("tar: %s: %w", f.Name, err)
+		}
+		add(blob.Part(f.Name+".header", blob.Bytes(head)))
+		add(blob.Part(f.Name, f.Content))
+		add(blob.Padding(size, blockSize))
+	}
+	add(blob.Part("end", blob.Zeros(2*blockSize)))
+	return blob.Concat(parts...), nil
+}
+
+const blockSize = 512
+
+func archiveHeader(f File, o Options) ([]byte, error) {
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: f.Name, Size: f.Content.Size(), Mode: 0o644, ModTime: o.Epoch, Format: tar.FormatUSTAR}
+	if h.ModTime.IsZero() {
+		h.ModTime = time.Unix(0, 0)
+	}
+	if h.Size >= 8<<30 {
+		h.Format = tar.FormatGNU
+	}
+	var b bytes.Buffer
+	err := tar.NewWriter(&b).WriteHeader(h)
+	return b.Bytes(), err
+}
