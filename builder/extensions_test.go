@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/bootwright/bootwright/builder/basetest"
+	"github.com/bootwright/bootwright/builder/extend"
 	"github.com/bootwright/bootwright/extensions/exttest"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/squashfs"
@@ -283,7 +284,7 @@ func TestExtensionChanges(t *testing.T) {
 		t.Error("a file that changed after Lock was built")
 	}
 	for _, e := range plan.Extensions[1:] {
-		if _, err := b.Store.Spooled(t.Context(), layerKey(e.Layer)); err == nil {
+		if _, err := b.Store.Spooled(t.Context(), extend.Key(e.Layer)); err == nil {
 			t.Error("half a layer is kept")
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bootwright/bootwright/builder/base"
+	"github.com/bootwright/bootwright/builder/extend"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/initramfs"
@@ -18,7 +19,7 @@ type kit struct {
 	inputs map[string]blob.Blob
 	spool  initramfs.Spooler
 
-	extended *extended // nil without extensions
+	extended *extend.Result // nil without extensions
 
 	// What recipes name twice is made once, so that it shares its bytes.
 	composed *blob.Image // the initramfs
@@ -44,9 +45,12 @@ func (k *kit) initramfs() (*blob.Image, error) {
 	if k.composed != nil {
 		return k.composed, nil
 	}
-	extensions, err := k.extensions()
-	if err != nil {
-		return nil, err
+	var extensions *initramfs.Extensions
+	var err error
+	if k.extended != nil {
+		if extensions, err = k.extended.Initramfs(k.ctx, k.spool); err != nil {
+			return nil, err
+		}
 	}
 	k.composed, err = initramfs.Compose(k.ctx, initramfs.Parts{
 		Early: k.piece(base.Early),

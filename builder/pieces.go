@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/bootwright/bootwright/builder/base"
+	"github.com/bootwright/bootwright/builder/extend"
 	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/initramfs"
 )
@@ -55,7 +56,7 @@ func (b *Builder) Pieces(ctx context.Context, plan *Plan) ([]Piece, error) {
 		}
 	}
 	for _, e := range plan.Extensions {
-		_, err := b.Store.Spooled(ctx, layerKey(e.Layer))
+		_, err := b.Store.Spooled(ctx, extend.Key(e.Layer))
 		out = append(out, Piece{"extension/" + e.Name, cachedUnless(err, PieceCompress)})
 	}
 	return out, ctx.Err()

@@ -18,6 +18,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/bootwright/bootwright/builder/extend"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/initramfs"
 	"github.com/bootwright/bootwright/internal/report"
@@ -46,11 +47,11 @@ type Plan struct {
 	Output        profiles.Output `json:"output" yaml:"output"`
 	Inputs        []Input         `json:"inputs" yaml:"inputs"`
 
-	Extensions     []Extension             `json:"extensions,omitempty" yaml:"extensions,omitempty"` // the lowest first
+	Extensions     []extend.Extension      `json:"extensions,omitempty" yaml:"extensions,omitempty"` // the lowest first
 	ExtensionRules profiles.ExtensionRules `json:"extensionRules,omitzero" yaml:"extensionRules,omitempty"`
 	LayerEncoder   string                  `json:"layerEncoder,omitempty" yaml:"layerEncoder,omitempty"` // of extensions' layers
 
-	extended *extended // what Lock made of Extensions
+	extended *extend.Result // what Lock made of Extensions
 
 	configs []configarea.Entry // that the configuration inputs are made of; secret, so a plan that is saved has them not
 }
