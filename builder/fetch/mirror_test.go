@@ -1,19 +1,12 @@
 package fetch_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
-	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -22,6 +15,7 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/builder/fetch"
+	"github.com/bootwright/bootwright/builder/fetch/registrytest"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/internal/report/reporttest"
@@ -210,49 +204,13 @@ machine:
 	}
 }
 
-// authority issues certificates for tests.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pem  []byte
-}
-
-func newAuthority(t testing.TB) authority {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	must(t, err)
-	cert, err := x509.ParseCertificate(der)
-	must(t, err)
-	return authority{cert, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
-}
-
-// issue makes a certificate for 127.0.0.1 that ends at a time, and its key, as PEM.
-func (a authority) issue(t testing.TB, end time.Time) (cert, key []byte) {
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: end, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, k.Public(), a.key)
-	must(t, err)
-	private, err := x509.MarshalPKCS8PrivateKey(k)
-	must(t, err)
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
-}
-
 // front puts TLS with a certificate of a in front of a registry.
-func (a authority) front(t testing.TB, behind http.Handler, end time.Time, clients tls.ClientAuthType) (url, host string) {
-	cert, key := a.issue(t, end)
+func front(t testing.TB, a *registrytest.Authority, behind http.Handler, end time.Time, clients tls.ClientAuthType) (url, host string) {
+	cert, key := a.Issue(t, end)
 	pair, err := tls.X509KeyPair(cert, key)
 	must(t, err)
 	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
+	pool.AddCert(a.Cert)
 	s := httptest.NewUnstartedServer(behind)
 	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: clients}
 	s.Config.ErrorLog = quiet()
@@ -267,12 +225,12 @@ func TestTLS(t *testing.T) {
 	t.Parallel()
 	l, big := twoArchitectures(t)
 	behind := serve(t, true, l).Config.Handler
-	a, other := newAuthority(t), newAuthority(t)
+	a, other := registrytest.NewAuthority(t), registrytest.NewAuthority(t)
 	soon, past := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
-	cert, key := a.issue(t, soon)
-	oldCert, oldKey := a.issue(t, past)
+	cert, key := a.Issue(t, soon)
+	oldCert, oldKey := a.Issue(t, past)
 	identity := func(cert, key []byte) string {
-		return fmt.Sprintf("ca: %s, clientIdentity: {crt: %s, key: %s}", b64(a.pem), b64(cert), b64(key))
+		return fmt.Sprintf("ca: %s, clientIdentity: {crt: %s, key: %s}", b64(a.PEM), b64(cert), b64(key))
 	}
 	for _, c := range []struct {
 		name    string
@@ -282,17 +240,17 @@ func TestTLS(t *testing.T) {
 		want    string // of the error; empty for none
 	}{
 		{"unknown authority", soon, 0, "insecureSkipVerify: false", "unknown authority"},
-		{"ca", soon, 0, "ca: " + b64(a.pem), ""},
-		{"another ca", soon, 0, "ca: " + b64(other.pem), "unknown authority"},
-		{"expired", past, 0, "ca: " + b64(a.pem), "expired"},
+		{"ca", soon, 0, "ca: " + b64(a.PEM), ""},
+		{"another ca", soon, 0, "ca: " + b64(other.PEM), "unknown authority"},
+		{"expired", past, 0, "ca: " + b64(a.PEM), "expired"},
 		{"skip verify", past, 0, "insecureSkipVerify: true", ""},
 		{"client certificate", soon, tls.RequireAndVerifyClientCert, identity(cert, key), ""},
-		{"no client certificate", soon, tls.RequireAndVerifyClientCert, "ca: " + b64(a.pem), "certificate required"},
+		{"no client certificate", soon, tls.RequireAndVerifyClientCert, "ca: " + b64(a.PEM), "certificate required"},
 		{"expired client certificate", soon, tls.RequireAndVerifyClientCert, identity(oldCert, oldKey), "expired"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			url, host := a.front(t, behind, c.end, c.clients)
+			url, host := front(t, a, behind, c.end, c.clients)
 			opts := mirrored(t, fmt.Sprintf("    config:\n      %q: {tls: {%s}}\n", host, c.tls), url)
 			im, err := open(t, client(t, opts), mirroredRef, "amd64")
 			if c.want != "" {
@@ -312,17 +270,17 @@ func TestRedirectTakesNothingAlong(t *testing.T) {
 	t.Parallel()
 	l, big := twoArchitectures(t)
 	inner := serve(t, true, l)
-	a := newAuthority(t)
-	cert, key := a.issue(t, time.Now().Add(time.Hour))
+	a := registrytest.NewAuthority(t)
+	cert, key := a.Issue(t, time.Now().Add(time.Hour))
 	var met atomic.Int64
-	cdn, cdnHost := a.front(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	cdn, cdnHost := front(t, a, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		met.Add(1)
 		if len(r.TLS.PeerCertificates) > 0 || r.Header.Get("Authorization") != "" {
 			t.Errorf("the other host was told who asks: %v, %q", r.TLS.PeerCertificates, r.Header.Get("Authorization"))
 		}
 		inner.Config.Handler.ServeHTTP(w, r)
 	}), time.Now().Add(time.Hour), tls.RequestClientCert)
-	url, host := a.front(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url, host := front(t, a, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, _, _ := r.BasicAuth()
 		switch {
 		case user != "u":
@@ -334,13 +292,13 @@ func TestRedirectTakesNothingAlong(t *testing.T) {
 			inner.Config.Handler.ServeHTTP(w, r)
 		}
 	}), time.Now().Add(time.Hour), tls.RequireAndVerifyClientCert)
-	config := fmt.Sprintf("    config:\n      %q: {auth: {username: u, password: p}, tls: {ca: %s, clientIdentity: {crt: %s, key: %s}}}\n", host, b64(a.pem), b64(cert), b64(key))
+	config := fmt.Sprintf("    config:\n      %q: {auth: {username: u, password: p}, tls: {ca: %s, clientIdentity: {crt: %s, key: %s}}}\n", host, b64(a.PEM), b64(cert), b64(key))
 	_, err := open(t, client(t, mirrored(t, config, url)), mirroredRef, "amd64")
 	reporttest.Want(t, err, report.Unavailable, mirroredRef, "unknown authority")
 	if met.Load() > 0 {
 		t.Error("another host was trusted for the certificate of the mirror")
 	}
-	config += fmt.Sprintf("      %q: {tls: {ca: %s}}\n", cdnHost, b64(a.pem))
+	config += fmt.Sprintf("      %q: {tls: {ca: %s}}\n", cdnHost, b64(a.PEM))
 	im, err := open(t, client(t, mirrored(t, config, url)), mirroredRef, "amd64")
 	must(t, err)
 	wantBase(t, im, "amd64", big)
