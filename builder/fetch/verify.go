@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/signature"
@@ -40,7 +41,7 @@ func (c *Client) verify(ctx context.Context, src source, digests []blob.Digest) 
 	if c.Trusts(reference.Locked{Reference: reference.Reference{Digest: digests[0]}}) {
 		return nil
 	}
-	var last error // about the index, if there is one: that is what people sign
+	var said []string
 	for _, d := range digests {
 		key, err := c.signer(ctx, src, d)
 		if err == nil {
@@ -52,9 +53,9 @@ func (c *Client) verify(ctx context.Context, src source, digests []blob.Digest) 
 		if report.KindOf(err) != report.Invalid {
 			return err
 		}
-		last = err
+		said = append(said, err.Error())
 	}
-	return report.WithHint(last, "sign it with `cosign sign --key`, or give the public key of who signed it with --verify-key")
+	return report.WithHint(report.Errorf(report.Invalid, "%s", strings.Join(said, "; ")), "sign it with `cosign sign --key`, or give the public key of who signed it with --verify-key")
 }
 
 // signer is the key by which what has the digest is signed.
