@@ -30,7 +30,8 @@ type Log struct {
 	level int // the kernel prints what is below it, outside Announce
 	done  chan struct{}
 
-	mu sync.Mutex // one line at a time
+	mu  sync.Mutex // one line at a time
+	tee func(priority int, text string)
 }
 
 // Levels of the kernel log (linux/kern_levels.h).
@@ -91,16 +92,33 @@ func (l *Log) Warnf(format string, args ...any) { l.say(warningLevel, "warning: 
 // Errorf follows Infof.
 func (l *Log) Errorf(format string, args ...any) { l.say(errorLevel, "error: ", format, args) }
 
-func (l *Log) say(level int, mark, format string, args []any) {
-	text := mark + fmt.Sprintf(format, args...)
+// Tee hands each line that is said from now on to f too, with its priority in the kernel log and without the mark that
+// tells it on a console. f must not say anything itself.
+func (l *Log) Tee(f func(priority int, text string)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.tee = f
+}
+
+func (l *Log) say(level int, mark, format string, args []any) {
+	text := fmt.Sprintf(format, args...)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.also(level, text)
+	text = mark + text
 	l.kmsg(level, text)
 	if level < l.level {
 		return // the kernel has printed it
 	}
 	for _, s := range l.sinks {
 		s.write(line(text))
+	}
+}
+
+// also needs the lock.
+func (l *Log) also(level int, text string) {
+	if l.tee != nil {
+		l.tee(level, text)
 	}
 }
 

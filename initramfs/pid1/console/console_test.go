@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -111,4 +112,18 @@ func TestHungConsoleDrops(t *testing.T) {
 		l.Close()
 		m.Reboot("")
 	})
+}
+
+// TestTee: who listens gets each line once, with its priority and without marks.
+func TestTee(t *testing.T) {
+	var got []string
+	show(t, "7", false, func(m *fake.Machine, l *Log) {
+		l.Infof("before")
+		l.Tee(func(priority int, text string) { got = append(got, fmt.Sprint(priority, " ", text)) })
+		say(m, l)
+		l.Announce([]byte("for programs\n"), "ready")
+	})
+	if all := strings.Join(got, ", "); all != "6 went well, 4 went so so, 3 went wrong, 6 ready" {
+		t.Error(all)
+	}
 }

@@ -19,17 +19,14 @@ func encode(fields map[string]any, tags map[string]string, limit int) (p []byte,
 		fields[name] = value
 	}
 	p = marshal(fields)
-	text, isText := fields[Message].(string)
-	if limit == 0 || len(p) <= limit || !isText {
-		return p, limit == 0 || len(p) <= limit
-	}
-	const mark = 40 // room for it
-	cut := max(0, len(text)-(len(p)-limit)-mark)
-	cut = lines.Cut(text, cut) // each byte of text takes at least one of p
+	text, _ := fields[Message].(string)
 	fields = maps.Clone(fields)
-	fields[Message] = text[:cut] + fmt.Sprintf(" … (%d bytes cut)", len(text)-cut)
-	p = marshal(fields)
-	return p, len(p) <= limit
+	for keep := len(text); limit > 0 && len(p) > limit && keep > 0; p = marshal(fields) {
+		keep -= 64 + keep*(len(p)-limit)/len(p) // a byte of text may take six of p
+		keep = lines.Cut(text, max(keep, 0))
+		fields[Message] = text[:keep] + fmt.Sprintf(" … (%d bytes cut)", len(text)-keep)
+	}
+	return p, limit == 0 || len(p) <= limit
 }
 
 // marshal sorts the fields by name, as the guide shows them.

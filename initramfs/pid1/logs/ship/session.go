@@ -142,17 +142,11 @@ func (s *session) tags() map[string]string {
 	return s.d.tags
 }
 
-// open adds streams that are new. Each begins with its oldest record.
+// open adds streams that are new.
 func (s *session) open() {
-	streams := s.d.deps.Streams()
-	if len(streams) == len(s.heads) {
-		return
-	}
+	streams := s.d.adopt()
 	s.d.mu.Lock()
 	defer s.d.mu.Unlock()
-	for _, stream := range streams[len(s.d.resume):] {
-		s.d.resume = append(s.d.resume, stream.Ring.Stats().Oldest)
-	}
 	for i := len(s.heads); i < len(streams); i++ {
 		s.heads = append(s.heads, head{Stream: streams[i], cursor: streams[i].Ring.Cursor(s.d.resume[i])})
 	}
@@ -188,7 +182,7 @@ func (s *session) put(stream int, fields map[string]any, tags map[string]string)
 		s.d.lost(1)
 		return nil
 	}
-	s.conn.SetWriteDeadline(time.Now().Add(sendTimeout))
+	s.conn.SetWriteDeadline(time.Now().Add(s.d.timeout))
 	_, err := s.conn.Write(p)
 	if errors.Is(err, syscall.EMSGSIZE) {
 		s.d.lost(1)
@@ -200,13 +194,13 @@ func (s *session) put(stream int, fields map[string]any, tags map[string]string)
 // write writes p, as long as there is progress.
 func (s *session) write(p []byte) error {
 	for len(p) > 0 {
-		s.conn.SetWriteDeadline(time.Now().Add(sendTimeout))
+		s.conn.SetWriteDeadline(time.Now().Add(s.d.timeout))
 		n, err := s.conn.Write(p)
 		s.written += uint64(n)
 		p = p[n:]
 		late := errors.Is(err, os.ErrDeadlineExceeded)
 		if late && n == 0 {
-			return fmt.Errorf("it took nothing for %s", sendTimeout)
+			return fmt.Errorf("it took nothing for %s", s.d.timeout)
 		}
 		if err != nil && !late {
 			return err

@@ -11,9 +11,12 @@ package ship
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net"
+	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/logs/ring"
@@ -72,6 +75,7 @@ type Destination struct {
 	name     string
 	endpoint Endpoint
 	deps     Deps
+	timeout  time.Duration // sendTimeout
 
 	mu     sync.Mutex
 	tags   map[string]string
@@ -86,7 +90,7 @@ type Destination struct {
 
 // New is a destination by a name for people, which has not begun.
 func New(name string, endpoint Endpoint, deps Deps) *Destination {
-	return &Destination{name: name, endpoint: endpoint, deps: deps, status: Status{State: Connecting}}
+	return &Destination{name: name, endpoint: endpoint, deps: deps, timeout: sendTimeout, status: Status{State: Connecting}}
 }
 
 // SetTags sets what every object from now on has besides its fields, and instead of those of the same name.
@@ -98,11 +102,12 @@ func (d *Destination) SetTags(tags map[string]string) {
 
 // Status is how it fares now.
 func (d *Destination) Status() Status {
+	streams := d.adopt()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := d.status
 	if s.State != Connected {
-		for i, stream := range d.deps.Streams()[:len(d.resume)] {
+		for i, stream := range streams {
 			s.Dropped += since(stream.Ring.Stats().Oldest, d.resume[i])
 		}
 	}
@@ -116,6 +121,7 @@ func since(a, b uint64) uint64 { return max(a, b) - b }
 func (d *Destination) Run(ctx context.Context) {
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		d.update(func(s *Status) { s.State = Connecting })
+		d.adopt()
 		began := time.Now()
 		err := d.connect(ctx)
 		if ctx.Err() != nil {
@@ -125,8 +131,8 @@ func (d *Destination) Run(ctx context.Context) {
 		if lasted {
 			wait = firstWait
 		}
-		d.update(func(s *Status) { s.State, s.Error = Waiting, err.Error() })
-		d.complain(err, lasted)
+		d.update(func(s *Status) { s.State, s.Error = Waiting, reason(err) })
+		d.complain(reason(err), lasted)
 		select {
 		case <-ctx.Done():
 			return
@@ -135,9 +141,20 @@ func (d *Destination) Run(ctx context.Context) {
 	}
 }
 
+// adopt returns the streams, and has those that are new begin with their oldest record.
+func (d *Destination) adopt() []Stream {
+	streams := d.deps.Streams()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := len(d.resume); i < len(streams); i++ { // another caller may have more by now
+		d.resume = append(d.resume, streams[i].Ring.Stats().Oldest)
+	}
+	return streams
+}
+
 // connect runs one session.
 func (d *Destination) connect(ctx context.Context) error {
-	dialing, cancel := context.WithTimeout(ctx, sendTimeout)
+	dialing, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	conn, err := d.deps.Dial(dialing, d.endpoint.Network, d.endpoint.Address)
 	if err != nil {
@@ -157,13 +174,31 @@ func (d *Destination) update(f func(*Status)) {
 	f(&d.status)
 }
 
+// reason is an error without the addresses that net puts before it: the destination's is known, and ours is another one
+// each time.
+func reason(err error) string {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		if dns.IsTimeout {
+			return "lookup " + dns.Name + ": no answer"
+		}
+		return "lookup " + dns.Name + ": " + dns.Err
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno.Error()
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+		return "no answer for " + sendTimeout.String()
+	}
+	return err.Error()
+}
+
 // complain says a failure, but not again and again the same.
-func (d *Destination) complain(err error, lasted bool) {
-	if d.complained || err.Error() == d.complaint && !lasted {
+func (d *Destination) complain(why string, lasted bool) {
+	if d.complained || why == d.complaint && !lasted {
 		return
 	}
-	d.complained, d.complaint = true, err.Error()
-	d.deps.Log.Warnf("log destination %s: %v; what the rings hold is sent when it is back", d.name, err)
+	d.complained, d.complaint = true, why
+	d.deps.Log.Warnf("log destination %s: %s; what the rings hold is sent when it is back", d.name, why)
 }
 
 // lost counts records that are gone, and says so at times.
