@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,6 +23,7 @@ type profileOptions struct {
 	platform   string
 	base       string
 	kernelArgs []string
+	extensions []string
 	configs    profiles.MachineConfig
 	set        []string
 }
@@ -33,6 +35,7 @@ func (o *profileOptions) bind(cmd *cobra.Command) {
 	f.StringVar(&o.platform, "platform", "", "platform, such as metal")
 	f.StringVar(&o.base, "base", "", "base `REF`: oci:DIR[:TAG], tar:FILE, dir:DIR or a registry reference")
 	f.StringArrayVar(&o.kernelArgs, "extra-kernel-arg", nil, "kernel `ARG` to add; -NAME removes one (repeatable)")
+	f.StringArrayVar(&o.extensions, "system-extension-image", nil, "system extension to lay over the base: a folder or a `REF` (repeatable; later ones win)")
 	configcmd.BindFlags(cmd, &o.configs)
 	f.StringArrayVar(&o.set, "set", nil, "`PATH=VALUE` to set in the profile, such as output.isoOptions.label=SITE7 (repeatable)")
 	cli.CompleteWords(cmd, "arch", profiles.Arches())
@@ -130,6 +133,12 @@ func (o *profileOptions) settings() []setting {
 	}
 	for _, arg := range o.kernelArgs {
 		out = append(out, setting{"--extra-kernel-arg", "customization.extraKernelArgs", arg})
+	}
+	for _, ref := range o.extensions {
+		if st, err := os.Stat(ref); err == nil && st.IsDir() {
+			ref = "dir:" + ref
+		}
+		out = append(out, setting{"--system-extension-image", "input.systemExtensions", "[{imageRef: " + strconv.Quote(ref) + "}]"})
 	}
 	return out
 }
