@@ -22,6 +22,7 @@ type boot struct {
 
 	*reporting                    // the boot report
 	configs    []documents.Source // machine configurations in the initramfs
+	network    networking
 
 	mu  sync.Mutex
 	log *console.Log
@@ -54,6 +55,8 @@ func (b *boot) steps() []step {
 		{"switch", true, b.switchRoot},
 		{"modules", false, b.loadDeviceModules},
 		{"documents", false, b.loadConfig},
+		{"network", false, b.startNetwork},
+		{"sources", false, b.findConfig},
 		{"hardware", false, b.inspectHardware},
 	}
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/bootwright/bootwright/machine/configarea/configareatest"
 )
 
+// nameless is the name of the test's machine where nobody gives it one.
+const nameless = "bootwright-cd28ea"
+
 // area is one that holds configurations by match.
 func area(t *testing.T, configs map[string]string) string {
 	t.Helper()
@@ -65,9 +68,9 @@ func TestConfig(t *testing.T) {
 		"embedded":           {map[string]string{configarea.EmbeddedPath: baked}, "initramfs", "u-u-i-d", "by-uuid", "KmsgLogConfig/log"},
 		"both":               {map[string]string{configarea.Path: byMAC, configarea.EmbeddedPath: baked}, "baked", "52:54:00:00:00:01", "by-mac", "v1alpha1/"},
 		"embedded is left":   {map[string]string{configarea.Path: nobody, configarea.EmbeddedPath: byMAC}, "initramfs", "52:54:00:00:00:01", "by-mac", "v1alpha1/"},
-		"nothing for it":     {map[string]string{configarea.Path: nobody}, "none", "", "", ""},
-		"nothing in there":   {map[string]string{configarea.Path: area(t, nil)}, "none", "", "", ""},
-		"nothing is carried": {nil, "none", "", "", ""},
+		"nothing for it":     {map[string]string{configarea.Path: nobody}, "none", "", nameless, ""},
+		"nothing in there":   {map[string]string{configarea.Path: area(t, nil)}, "none", "", nameless, ""},
+		"nothing is carried": {nil, "none", "", nameless, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, r := boots(t, c.files)
@@ -99,7 +102,7 @@ func TestBadConfig(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, r := boots(t, map[string]string{configarea.Path: area(t, map[string]string{"default": c.text})})
-			if r.Config.Source != "baked" || len(r.Config.Documents) > 0 || len(r.Config.Findings) == 0 || r.Hostname != "" {
+			if r.Config.Source != "baked" || len(r.Config.Documents) > 0 || len(r.Config.Findings) == 0 || r.Hostname != nameless {
 				t.Fatalf("%+v", r.Config)
 			}
 			if said := r.Config.Findings[0].String(); !strings.HasPrefix(said, c.place) || !strings.Contains(said, c.message) {

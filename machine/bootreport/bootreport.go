@@ -40,7 +40,8 @@ type Report struct {
 	Memory      Memory            `json:"memory"`
 	Clock       Clock             `json:"clock"`
 	Root        Root              `json:"root"`
-	Hostname    string            `json:"hostname,omitempty"` // that the machine configuration gave it
+	Hostname    string            `json:"hostname,omitempty"` // without the domain
+	Network     Network           `json:"network"`
 	Config      Config            `json:"config"`
 	Modules     Modules           `json:"modules"`
 	Disks       []Disk            `json:"disks"`
@@ -81,14 +82,19 @@ type Root struct {
 
 // Where a machine configuration was found.
 const (
-	SourceBaked     = "baked"     // in the asset, beside what is measured
-	SourceInitramfs = "initramfs" // built into the initramfs
+	SourceBaked     = "baked"        // in the asset, beside what is measured
+	SourceInitramfs = "initramfs"    // built into the initramfs
+	SourceURL       = "talos.config" // at the URL of the kernel argument of that name
+	SourceISO       = "metal-iso"    // on a file system of that label
+	SourceNoCloud   = "nocloud"      // user-data of a NoCloud seed
 	SourceNone      = "none"
 )
 
 // Config is the machine configuration that the machine found, and what came of it.
 type Config struct {
 	Source    string     `json:"source"`              // one of the above
+	Origin    string     `json:"origin,omitempty"`    // the URL, without what may be secret, or the device
+	Waiting   string     `json:"waiting,omitempty"`   // why it is not there yet; the machine goes on asking
 	Match     string     `json:"match,omitempty"`     // by which it was picked: default, a UUID, serial number or MAC address
 	Documents []Document `json:"documents,omitempty"` // none where there are faults
 	Findings  []Finding  `json:"findings,omitempty"`

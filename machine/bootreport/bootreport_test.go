@@ -19,7 +19,12 @@ func full() *Report {
 		Unknown:     []cmdline.Unknown{{Name: "talos.platfrom", Nearest: "talos.platform"}},
 		CommandLine: "console=ttyS0", Firmware: Firmware{"uefi", &yes, &no}, Machine: Machine{"QEMU", "q35", "u", "s"}, CPUs: 2,
 		Memory: Memory{1 << 30, 1 << 29}, Clock: Clock{"2000-01-01T00:00:00Z", true, true, true, []string{"time"}, "10.0.0.1", 1.5, 0.5, 2, 1, 32, 1, []string{"why"}}, Root: Root{"/rootfs.sqsh", 4096, []string{"base"}},
-		Config:  Config{Source: "none"},
+		Hostname: "node-1", Network: Network{
+			Links:  []Link{{"eth0", "", "52:54:00:00:00:01", "virtio_net", "0000:00:03.0", true, true, 1500, "", []Address{{"10.0.2.15/24", "dhcp"}}}},
+			Routes: []Route{{"0.0.0.0/0", "10.0.2.2", "eth0", 1024, "dhcp"}}, Leases: []Lease{{"eth0", 4, "10.0.2.15/24", "10.0.2.2", 86400, ""}},
+			Hostname: &Setting{[]string{"node-1"}, "configuration"}, Faults: []string{"bond0: why"},
+		},
+		Config:  Config{Source: "talos.config", Origin: "http://h/c", Waiting: "why"},
 		Modules: Modules{[]Module{{"loop", 1.5}}, []string{"aesni_intel"}, []Failed{{"x", "why"}}, 12},
 		Disks:   []Disk{{"vda", 1 << 30, 512, "virtio", "m", "s", true, true, true, true}},
 		Phases:  []Phase{{"kernel", 0, 900}}, ReadyMS: 2000, Errors: []Error{{"modules", "what: why", true}},

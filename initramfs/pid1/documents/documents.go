@@ -2,7 +2,8 @@
 // (machine/configarea) the entry that is for this machine.
 //
 // Sources, in order: the area beside what is measured, which the boot loader hands over; the one that was built into the
-// initramfs. Left out until machines have disks and a network: a configuration that was kept, talos.config=, NoCloud.
+// initramfs; what the kernel argument talos.config names; a NoCloud seed. docs/boot-sources.md has the rules. Left out until
+// machines have disks: a configuration that was kept.
 package documents
 
 import (
@@ -93,12 +94,30 @@ func load(e configarea.Entry, said *bootreport.Config) (*config.Config, error) {
 		said.Findings = append(said.Findings, bootreport.Finding{Severity: severity, Line: f.Line, Column: f.Column, Path: f.Path, Message: f.Message})
 	}
 	if findings.Err() != nil {
-		return nil, fmt.Errorf("the machine configuration for %s has %d faults and is not used", e.Match, faults)
+		return nil, fmt.Errorf("the machine configuration %s has %d faults and is not used", whose(e, said), faults)
 	}
 	for _, d := range c.Documents() {
 		said.Documents = append(said.Documents, bootreport.Document{Kind: d.Kind, Name: d.Name})
 	}
 	return c, nil
+}
+
+// whose tells configurations apart: by the place of the first fault of one from outside, or by the machine that it is for.
+func whose(e configarea.Entry, said *bootreport.Config) string {
+	if said.Origin == "" {
+		return "for " + e.Match
+	}
+	if f := said.Findings[0]; f.Line > 0 {
+		return fmt.Sprintf("%s:%d:%d", said.Origin, f.Line, f.Column)
+	}
+	return said.Origin
+}
+
+// LoadGiven reads a configuration that a Finder found, as Load does.
+func LoadGiven(g Given) (*config.Config, bootreport.Config, error) {
+	said := bootreport.Config{Source: g.Source, Origin: g.Origin}
+	c, err := load(configarea.Entry{Config: g.Text}, &said)
+	return c, said, err
 }
 
 // MACs are the hardware addresses of the machine's network interfaces, without those that have none.

@@ -19,6 +19,8 @@ type Kernel interface {
 	Events
 	Consoles
 	Processes
+	Network
+	Entropy
 	Power
 	Clock
 	Kmsg

@@ -26,6 +26,8 @@ const running = 1500 * time.Millisecond
 // Machine is a kernel.Kernel. The first fields are set before the boot, the second are what it did, to be read when it has
 // ended.
 type Machine struct {
+	*Network
+
 	Clock
 	Contents     map[string]map[string]string // files that appear with a mount of a type ("proc") or image ("/rootfs.sqsh")
 	MountErrors  map[string]error             // by target
@@ -58,6 +60,7 @@ type Machine struct {
 // New is a machine whose initramfs holds files.
 func New(t testing.TB, files map[string]string) *Machine {
 	m := &Machine{
+		Network:  &Network{},
 		Contents: map[string]map[string]string{}, MountErrors: map[string]error{}, ModuleErrors: map[string]error{},
 		ModuleTimes: map[string]time.Duration{}, Programs: map[string]Program{}, Console: map[string]*bytes.Buffer{}, Mounted: map[string]string{},
 		root: t.TempDir(), begin: time.Now(), signals: make(chan os.Signal, 16), uevents: make(chan kernel.Uevent, 64),

@@ -1,0 +1,148 @@
+package documents
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// maxText bounds a configuration that comes from outside, in bytes; it is what machine/config takes.
+const maxText = 16 << 20
+
+// Downloader fetches configurations over HTTP and HTTPS. Servers of the latter must be known to the machine's certificate
+// authorities.
+type Downloader struct {
+	// Dial connects, as net.Dialer does.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Now is the time that certificates must be valid at.
+	Now func() time.Time
+}
+
+// The limits of one attempt.
+const (
+	attempt     = 30 * time.Second
+	connectTime = 10 * time.Second
+)
+
+// Get fetches what is at an address. Errors name neither what comes after "?" in it nor a password.
+func (d Downloader) Get(ctx context.Context, address string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, attempt)
+	defer cancel()
+	transport := &http.Transport{
+		DialContext: d.Dial, TLSClientConfig: &tls.Config{Time: d.Now}, TLSHandshakeTimeout: connectTime, DisableKeepAlives: true,
+	}
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, bare(err)
+	}
+	q.Header.Set("User-Agent", "bootwright")
+	answer, err := (&http.Client{Transport: transport}).Do(q)
+	if err != nil {
+		return nil, bare(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the server answers %q", answer.Status)
+	}
+	text, err := limited(answer.Body)
+	if err != nil {
+		return nil, bare(err)
+	}
+	return checkText(text)
+}
+
+// bare is err without the address that package net/http puts before it.
+func bare(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
+}
+
+func limited(r io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxText+1))
+	if err == nil && len(text) > maxText {
+		err = fmt.Errorf("more than %d bytes", maxText)
+	}
+	return text, err
+}
+
+// checkText unpacks what is compressed (gzip) and refuses what is obviously something else.
+func checkText(text []byte) ([]byte, error) {
+	if bytes.HasPrefix(text, []byte("\x1f\x8b")) {
+		z, err := gzip.NewReader(bytes.NewReader(text))
+		if err != nil {
+			return nil, err
+		}
+		if text, err = limited(z); err != nil {
+			return nil, fmt.Errorf("unpack gzip: %w", err)
+		}
+	}
+	switch start := bytes.ToLower(bytes.TrimSpace(text[:min(len(text), 512)])); {
+	case len(start) == 0:
+		return nil, errors.New("there is nothing in it")
+	case bytes.HasPrefix(start, []byte("<!doctype html")), bytes.HasPrefix(start, []byte("<html")):
+		return nil, errors.New("it is a page for browsers, not a machine configuration")
+	}
+	return text, nil
+}
+
+// Variables are what a URL may ask for, each as ${name}; what is not known is "".
+type Variables struct{ UUID, Serial, MAC, Hostname string }
+
+// Expand puts the variables into a URL, escaped. The error names those that are not known, or that nobody has.
+func Expand(address string, v Variables) (string, error) {
+	var out strings.Builder
+	var unknown []string
+	for rest := address; ; {
+		before, after, found := strings.Cut(rest, "${")
+		out.WriteString(before)
+		if !found {
+			break
+		}
+		name, tail, closed := strings.Cut(after, "}")
+		if !closed {
+			return "", errors.New("${ without }")
+		}
+		value, known := map[string]string{"uuid": v.UUID, "serial": v.Serial, "mac": v.MAC, "hostname": v.Hostname}[name]
+		if !known {
+			return "", fmt.Errorf("there is no variable ${%.40s}; there are ${uuid}, ${serial}, ${mac} and ${hostname}", name)
+		}
+		if value == "" {
+			unknown = append(unknown, "${"+name+"}")
+		}
+		out.WriteString(strings.ReplaceAll(url.QueryEscape(value), "+", "%20")) // good in paths and queries alike
+		rest = tail
+	}
+	if unknown != nil {
+		return "", fmt.Errorf("%w: %s", ErrUnknown, strings.Join(unknown, ", "))
+	}
+	return out.String(), nil
+}
+
+// ErrUnknown is that a URL asks for what the machine does not know, or not yet.
+var ErrUnknown = errors.New("the machine does not know its")
+
+// Hide is a URL as it may be shown: without user and password, and with "…" for what comes after "?".
+func Hide(address string) string {
+	if i := strings.Index(address, "://"); i >= 0 {
+		host, rest, _ := strings.Cut(address[i+3:], "/")
+		if at := strings.LastIndexByte(host, '@'); at >= 0 {
+			host = "…" + host[at:]
+		}
+		address = address[:i+3] + host + "/" + rest
+	}
+	if before, _, found := strings.Cut(address, "?"); found {
+		return before + "?…"
+	}
+	return address
+}

@@ -1,0 +1,188 @@
+package network
+
+import (
+	"cmp"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/network/plan"
+	"github.com/bootwright/bootwright/machine/bootreport"
+	"github.com/bootwright/bootwright/machine/config/v1alpha1"
+)
+
+// hardware are the links and what /sys says of the devices behind them, by name.
+func (t *Task) hardware() ([]plan.Hardware, error) {
+	links, err := t.Machine.Links()
+	slices.SortFunc(links, func(a, b kernel.Link) int { return strings.Compare(a.Name, b.Name) })
+	var out []plan.Hardware
+	for _, l := range links {
+		h := plan.Hardware{Link: l}
+		dir := "/sys/class/net/" + l.Name + "/device"
+		if device, err := t.Machine.ReadLink(dir); err == nil {
+			h.BusPath = busPath(t.Machine, dir, device)
+			h.PCIID = t.pciID(dir)
+		}
+		if driver, err := t.Machine.ReadLink(dir + "/driver"); err == nil {
+			h.Driver = path.Base(driver)
+		}
+		out = append(out, h)
+	}
+	return out, err
+}
+
+// busPath is the name of the device on its bus. That of virtio is on the bus of the device that carries it, which is what
+// people know.
+func busPath(m kernel.Files, dir, device string) string {
+	name := path.Base(device)
+	if !strings.HasPrefix(name, "virtio") {
+		return name
+	}
+	if target, err := m.ReadLink("/sys/class/net/" + path.Base(path.Dir(dir))); err == nil {
+		parts := strings.Split(target, "/")
+		if i := slices.Index(parts, name); i > 0 {
+			return parts[i-1]
+		}
+	}
+	return name
+}
+
+// pciID is the vendor and device of a PCI device, 1AF4:1000; those of virtio are one level above.
+func (t *Task) pciID(dir string) string {
+	for _, at := range []string{dir, dir + "/.."} {
+		var parts []string
+		for _, file := range []string{"/vendor", "/device"} {
+			p, err := t.Machine.ReadFile(at + file)
+			if id, ok := strings.CutPrefix(strings.TrimSpace(string(p)), "0x"); err == nil && ok {
+				parts = append(parts, strings.ToUpper(id))
+			}
+		}
+		if len(parts) == 2 && len(parts[0]) == 4 {
+			return strings.Join(parts, ":")
+		}
+	}
+	return ""
+}
+
+// status is how the network is after a round.
+func (t *Task) status(state plan.State, config *v1alpha1.Network, links []plan.Hardware, faults []string) Status {
+	addresses, _ := t.Machine.Addresses()
+	routes, _ := t.Machine.Routes()
+	s := Status{Made: true, Plan: state, Config: config, Links: links}
+	r := &s.Report
+	for _, l := range links {
+		if l.Name == "lo" {
+			continue
+		}
+		r.Links = append(r.Links, bootreport.Link{
+			Name: l.Name, Kind: l.Kind, MAC: l.MAC, Driver: l.Driver, BusPath: l.BusPath, Up: l.Up, Carrier: l.Carrier, MTU: l.MTU,
+			Master: l.Master, Addresses: addressesOf(l.Name, addresses, state),
+		})
+	}
+	for _, a := range addresses {
+		s.Online = s.Online || a.Link != "lo" && a.Prefix.Addr().IsGlobalUnicast()
+	}
+	for _, o := range routes {
+		route := bootreport.Route{To: o.Destination.String(), Link: o.Link, Metric: o.Metric, Origin: originOf(o, state)}
+		if o.Gateway.IsValid() {
+			route.Gateway = o.Gateway.String()
+		}
+		r.Routes = append(r.Routes, route)
+	}
+	r.Leases, s.Settled = t.reportLeases(state, links)
+	r.Hostname, r.Domain, r.Resolvers = setting(state.Hostname), setting(state.Domain), setting(state.Resolvers)
+	r.Search, r.NTP, r.Faults = setting(state.Search), setting(state.NTP), faults
+	return s
+}
+
+func addressesOf(link string, all []kernel.Address, state plan.State) []bootreport.Address {
+	var out []bootreport.Address
+	for _, a := range all {
+		if a.Link != link {
+			continue
+		}
+		said := bootreport.Address{Address: a.Prefix.String()}
+		for _, w := range state.Addresses {
+			if w.Address == a {
+				said.Origin = string(w.Origin)
+			}
+		}
+		out = append(out, said)
+	}
+	return out
+}
+
+func originOf(r kernel.Route, state plan.State) string {
+	for _, w := range state.Routes {
+		if w.Link == r.Link && w.Destination == r.Destination && w.Gateway == r.Gateway && w.Metric == r.Metric {
+			return string(w.Origin)
+		}
+	}
+	return ""
+}
+
+func setting(s plan.Setting) *bootreport.Setting {
+	if s.Values == nil {
+		return nil
+	}
+	return &bootreport.Setting{Values: s.Values, Origin: string(s.Origin)}
+}
+
+// reportLeases are what came of asking; settled tells whether something came of all that can be asked for now.
+func (t *Task) reportLeases(state plan.State, links []plan.Hardware) (out []bootreport.Lease, settled bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	settled = true
+	for _, c := range state.DHCP {
+		news, known := t.news[clientKey{c.Link, c.V6}]
+		l := bootreport.Lease{Link: c.Link, Family: 4, Fault: news.Fault}
+		if c.V6 {
+			l.Family = 6
+		}
+		switch i := slices.IndexFunc(links, func(h plan.Hardware) bool { return h.Name == c.Link }); {
+		case news.Grant != nil:
+			l.Address, l.Seconds = news.Grant.Address.String(), int64(news.Grant.Lifetime.Seconds())
+			if news.Grant.Server.IsValid() {
+				l.Server = news.Grant.Server.String()
+			}
+		case i < 0:
+			l.Fault = "there is no such link"
+		case !links[i].Carrier:
+			l.Fault = "the link has no carrier"
+		case !known:
+			settled, l.Fault = false, "no answer yet"
+		}
+		// what a lease asks for must be there too
+		if news.Grant != nil && !slices.ContainsFunc(state.Addresses, func(a plan.Address) bool { return a.Prefix == news.Grant.Address }) {
+			settled = false
+		}
+		out = append(out, l)
+	}
+	return out, settled
+}
+
+// Primary is the address that the machine is known by: the first that was given to it.
+func Primary(state plan.State) (netip.Addr, bool) {
+	for _, a := range state.Addresses {
+		if a.Prefix.Addr().IsGlobalUnicast() {
+			return a.Prefix.Addr(), true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// MAC is the address of the link that the machine is known by: the first hardware with a carrier, else the first.
+func (s Status) MAC() string {
+	first, connected := "", ""
+	for _, l := range s.Links {
+		if l.Physical() {
+			first = cmp.Or(first, l.MAC)
+			if l.Carrier {
+				connected = cmp.Or(connected, l.MAC)
+			}
+		}
+	}
+	return cmp.Or(connected, first)
+}
