@@ -143,6 +143,7 @@ func (l *Log) Announce(forPrograms []byte, text string) {
 	defer l.kernelLevel(l.level)
 	var forPeople []byte
 	if text != "" {
+		l.also(infoLevel, text)
 		l.kmsg(infoLevel, text)
 		forPeople = line(text)
 	}
