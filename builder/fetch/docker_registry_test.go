@@ -75,8 +75,9 @@ func TestDockerRegistry(t *testing.T) {
 		t.Logf("an image of %d bytes: the first mirror was killed after %d, %d bytes were downloaded in all", len(big), 1<<20, got.Load())
 
 		// What the cache has it gives when neither the mirror before it nor the registry behind it is there any more.
-		_, err = pull(t, ref, mirrors, known(cache, registrytest.Password), nil)
+		im, err = pull(t, ref, mirrors, known(cache, registrytest.Password), nil)
 		must(t, err)
+		cache.WaitFor(t, "base", im.Config.Digest, im.Layers[0].Digest, im.Layers[1].Digest)
 		origin.Kill()
 		im, err = pull(t, ref, mirrors, known(cache, registrytest.Password), nil)
 		must(t, err)

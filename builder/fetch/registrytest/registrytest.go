@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/oracle"
 )
 
@@ -35,6 +36,7 @@ type Options struct {
 type Registry struct {
 	Host string // and port
 	URL  string
+	data string // folder
 	cmd  *exec.Cmd
 	once sync.Once
 }
@@ -51,7 +53,7 @@ func Start(t testing.TB, o Options) *Registry {
 		}
 		return path
 	}
-	r := &Registry{Host: freePort(t)}
+	r := &Registry{Host: freePort(t), data: filepath.Join(dir, "data")}
 	r.URL = "http://" + r.Host
 	type object = map[string]any
 	server := object{"addr": r.Host}
@@ -61,7 +63,7 @@ func Start(t testing.TB, o Options) *Registry {
 	}
 	config := object{
 		"version": "0.1", "log": object{"level": "error", "accesslog": object{"disabled": true}},
-		"storage": object{"filesystem": object{"rootdirectory": filepath.Join(dir, "data")}}, "http": server,
+		"storage": object{"filesystem": object{"rootdirectory": r.data}}, "http": server,
 	}
 	if o.Auth {
 		config["auth"] = object{"htpasswd": object{"realm": "test", "path": write("htpasswd", []byte(htpasswd))}}
@@ -118,6 +120,23 @@ func (r *Registry) wait(t testing.TB, log string) {
 	}
 	said, _ := os.ReadFile(log)
 	t.Fatalf("docker-registry does not listen at %s:\n%s", r.Host, said)
+}
+
+// WaitFor waits until a repository has the layers: a pull-through cache keeps them some time after it served them.
+func (r *Registry) WaitFor(t testing.TB, repository string, layers ...blob.Digest) {
+	t.Helper()
+	for _, d := range layers {
+		link := filepath.Join(r.data, "docker/registry/v2/repositories", repository, "_layers/sha256", d.Hex(), "link")
+		for n := 0; ; n++ {
+			if _, err := os.Stat(link); err == nil {
+				break
+			}
+			if n == 1000 {
+				t.Fatalf("the registry at %s does not keep %s", r.Host, d)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
 }
 
 // Kill ends the registry as a power cut would.
