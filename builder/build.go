@@ -45,7 +45,7 @@ func (b *Builder) Build(ctx context.Context, plan *Plan) (*Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Artifact{Plan: plan, Files: files}, nil
+	return &Artifact{Plan: plan, Files: files, secrets: k.secrets()}, nil
 }
 
 func (b *Builder) openInputs(ctx context.Context, plan *Plan) (map[string]blob.Blob, error) {

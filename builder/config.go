@@ -120,6 +120,25 @@ func (k *kit) config() (configArchive, error) {
 	return k.configs, nil
 }
 
+// secrets are the areas that hold machine configurations, if any do.
+func (k *kit) secrets() []blob.Blob {
+	var out []blob.Blob
+	for _, name := range []string{inputConfig, inputEmbedded} {
+		if area := k.part(name); area != nil && len(k.plan.configsFor(name)) > 0 {
+			out = append(out, area)
+		}
+	}
+	return out
+}
+
+// Secret reports whether f, one of the files, holds machine configurations: nobody but its owner should be able to read it.
+func (a *Artifact) Secret(f File) bool {
+	return slices.ContainsFunc(a.secrets, func(area blob.Blob) bool {
+		_, inside := blob.Locate(f.Blob, area)
+		return inside
+	})
+}
+
 // openConfig is the area that in names, made again.
 func (p *Plan) openConfig(in Input) (blob.Blob, error) {
 	path, isFile := strings.CutPrefix(in.Source, sourceFile)

@@ -101,7 +101,13 @@ func TestConfigPlaces(t *testing.T) {
 	t.Parallel()
 	b, dir := newBuilder(t)
 	set := "customization.machineConfig.path=" + machineConfig(t, "node-1")
-	pxe := build(t, b, lock(t, b, profile(t, "pxe", dir, set))).Files
+	served := build(t, b, lock(t, b, profile(t, "pxe", dir, set)))
+	pxe := served.Files
+	for i, f := range pxe {
+		if served.Secret(f) != (i == 2) {
+			t.Errorf("%s: secret: %v", f.Name, i != 2)
+		}
+	}
 	if len(pxe) != 4 || pxe[2].Name != "config-metal-amd64.img" {
 		t.Fatalf("%d files: %+v", len(pxe), pxe)
 	}
@@ -111,7 +117,14 @@ func TestConfigPlaces(t *testing.T) {
 	}
 	plain := build(t, b, lock(t, b, profile(t, "initramfs", dir))).Files[0].Blob
 	for _, kind := range []string{"initramfs", "metal-uki", "pxe", "iso"} {
-		out := build(t, b, lock(t, b, profile(t, kind, dir, set, "customization.machineConfig.embed=initramfs"))).Files
+		artifact := build(t, b, lock(t, b, profile(t, kind, dir, set, "customization.machineConfig.embed=initramfs")))
+		out := artifact.Files
+		for _, f := range out {
+			text, err := blob.ReadAll(f.Blob, 64<<20)
+			if err != nil || artifact.Secret(f) != bytes.Contains(text, []byte("hostname: node-1")) {
+				t.Errorf("%s: secret: %v, %v", f.Name, artifact.Secret(f), err)
+			}
+		}
 		if kind == "initramfs" {
 			text, err := blob.ReadAll(blob.Slice(out[0].Blob, plain.Size(), out[0].Blob.Size()-plain.Size()), 1<<20)
 			if err != nil || !bytes.Contains(text, []byte(configarea.EmbeddedPath)) || !bytes.Contains(text, []byte("hostname: node-1")) {

@@ -84,6 +84,8 @@ type File struct {
 type Artifact struct {
 	Plan  *Plan
 	Files []File // one, except for kinds that are a set, such as pxe
+
+	secrets []blob.Blob // machine configurations, which may lie in Files
 }
 
 // Preview describes the artifact: sizes and extent maps, which cost no reading.

@@ -35,37 +35,46 @@ func (a *Area) Free() int64 { return a.Size - configarea.Size(a.Entries) }
 // Find finds and decodes the area of an ISO. An error is Invalid for what is no ISO and for one that is damaged, and
 // Unsupported for one that has no area, or has it where writing it would not be enough.
 func Find(image blob.Blob) (*Area, error) {
+	at, text, err := locate(image)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := configarea.Decode(text)
+	if err != nil {
+		return nil, report.WithHint(report.Errorf(report.Invalid, "%s: %w", ESPPath, err), "`bootwright config inject` or `config reset` writes it anew")
+	}
+	return &Area{Offset: at, Size: int64(len(text)), Entries: entries}, nil
+}
+
+// locate is where the area is in an ISO, and its bytes, whatever is in it.
+func locate(image blob.Blob) (offset int64, text []byte, err error) {
 	image = leaf{image}
 	v, err := iso9660.Read(image)
 	if err != nil {
-		return nil, report.WithHint(err, "machine configurations go into ISOs that bootwright built")
+		return 0, nil, report.WithHint(err, "machine configurations go into ISOs that bootwright built")
 	}
 	inISO, esp := v.Tree.Get(ISOPath), v.Tree.Get(espImage)
 	if inISO == nil || esp == nil {
-		return nil, report.WithHint(report.Errorf(report.Unsupported, "the ISO has no place for machine configurations"), "build it again with this bootwright")
+		return 0, nil, report.WithHint(report.Errorf(report.Unsupported, "the ISO has no place for machine configurations"), "build it again with this bootwright")
 	}
 	boot, err := fat.Read(esp.Open())
 	if err != nil {
-		return nil, report.Errorf(report.KindOf(err), "/%s: %w", espImage, err)
+		return 0, nil, report.Errorf(report.KindOf(err), "/%s: %w", espImage, err)
 	}
 	inESP := boot.Tree.Get(ESPPath)
 	if inESP == nil {
-		return nil, report.Errorf(report.Unsupported, "/%s has no %s", espImage, ESPPath)
+		return 0, nil, report.Errorf(report.Unsupported, "/%s has no %s", espImage, ESPPath)
 	}
 	at, ok := place(image, inISO.Open())
 	same, alsoOK := place(image, inESP.Open())
 	if !ok || !alsoOK || at+AreaAt != same || inISO.Size() < AreaAt+inESP.Size() {
-		return nil, report.Errorf(report.Unsupported, "/%s and %s in /%s are not the same sectors; the ISO was written anew by another program", ISOPath, ESPPath, espImage)
+		return 0, nil, report.Errorf(report.Unsupported, "/%s and %s in /%s are not the same sectors; the ISO was written anew by another program", ISOPath, ESPPath, espImage)
 	}
-	text, err := blob.ReadAll(inESP.Open(), configarea.MaxSize)
+	text, err = blob.ReadAll(inESP.Open(), configarea.MaxSize)
 	if err != nil {
-		return nil, report.Errorf(report.Invalid, "%s: %w", ESPPath, err)
+		return 0, nil, report.Errorf(report.Invalid, "%s: %w", ESPPath, err)
 	}
-	entries, err := configarea.Decode(text)
-	if err != nil {
-		return nil, report.Errorf(report.Invalid, "%s: %w", ESPPath, err)
-	}
-	return &Area{Offset: same, Size: int64(len(text)), Entries: entries}, nil
+	return same, text, nil
 }
 
 // leaf hides what an image is made of, so that offsets are its own.
@@ -81,30 +90,43 @@ func place(image, content blob.Blob) (int64, bool) {
 }
 
 // Write makes entries what the area of the image at path holds, and nothing else: the image stays as it is but for these
-// bytes. They are written at once and synced. More than fits is refused before anything is written.
+// bytes. More than fits is refused before anything is written. Whenever the power fails, a machine finds what was there or
+// what is to be there; configarea.Rewrite says where it finds neither, and says so.
 func Write(path string, entries []configarea.Entry) (*Area, error) {
 	image, err := blob.OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
 	defer image.Close()
-	area, err := Find(image)
+	at, text, err := locate(image)
 	if err != nil {
 		return nil, report.Errorf(report.KindOf(err), "%s: %w", path, err)
 	}
-	text, err := configarea.Encode(entries, area.Size)
+	writes, err := configarea.Rewrite(text, entries)
 	if err != nil {
 		return nil, report.WithHint(report.Errorf(report.KindOf(err), "%s: %w", path, err),
 			"build the ISO with more room, such as --set customization.machineConfig.room=%d", Room(entries, 0))
 	}
+	if err := writeAll(path, at, writes); err != nil {
+		return nil, err
+	}
+	return &Area{Offset: at, Size: int64(len(text)), Entries: entries}, nil
+}
+
+// writeAll has each write on the medium before the next one begins.
+func writeAll(path string, at int64, writes []configarea.Write) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
-	if _, err := f.WriteAt(text, area.Offset); err != nil {
-		return nil, err
+	for _, w := range writes {
+		if _, err := f.WriteAt(w.Data, at+w.Offset); err != nil {
+			return err
+		}
+		if err := f.Sync(); err != nil {
+			return err
+		}
 	}
-	area.Entries = entries
-	return area, f.Sync()
+	return nil
 }

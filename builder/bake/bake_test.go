@@ -169,6 +169,47 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+// TestWriteMends: a damaged area, and one that somebody was about to write, are written anew.
+func TestWriteMends(t *testing.T) {
+	t.Parallel()
+	path := builtISO(t)
+	before := digest(t, path)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	area, err := bake.Write(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writes, err := configarea.Rewrite(make([]byte, area.Size), []configarea.Entry{{Match: "a", Config: []byte("b")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range [][]byte{[]byte("# bootwright configuration area v1\n# entry x\n"), make([]byte, 512), writes[0].Data} {
+		if _, err := f.WriteAt(text, area.Offset); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bake.Find(open(t, path)); report.KindOf(err) != report.Invalid || !strings.Contains(report.HintOf(err), "config inject") {
+			t.Errorf("%.20q: %v (%s)", text, err, report.HintOf(err))
+		}
+		if _, err := bake.Write(path, nil); err != nil || digest(t, path) != before {
+			t.Errorf("%.20q: the file is not what it was: %v", text, err)
+		}
+	}
+}
+
+func open(t *testing.T, path string) blob.Blob {
+	t.Helper()
+	f, err := blob.OpenFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
 // TestFindRefuses: images that have no area, or have it where it would have to be written twice.
 func TestFindRefuses(t *testing.T) {
 	t.Parallel()

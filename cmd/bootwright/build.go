@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,6 +39,7 @@ A build needs no root, no other program and no scratch space. Every file is writ
 it is complete.`,
 		Example: `  bootwright build iso --base oci:_out/base -o _out
   bootwright build iso --base oci:_out/base --extra-kernel-arg console=ttyS1 --extra-kernel-arg -pti -o _out
+  bootwright build iso --base oci:_out/base --system-extension-image oci:images:greet -o _out
   bootwright build iso --base oci:_out/base --config node.yaml --config-patch @site.yaml -o _out
   bootwright build -f profile.yaml --sha256sums -o _out
   bootwright build metal-uki --base oci:_out/base -o - > metal.efi`,
@@ -67,6 +69,7 @@ type written struct {
 	Size      int64       `json:"size"` // bytes
 	MediaType string      `json:"mediaType"`
 	SHA256    blob.Digest `json:"digest,omitempty"`
+	Secret    bool        `json:"secret,omitempty"` // holds machine configurations
 }
 
 func runBuild(ctx context.Context, a *app, opts buildOptions) error {
@@ -98,7 +101,11 @@ func runBuild(ctx context.Context, a *app, opts buildOptions) error {
 	}
 	var text strings.Builder
 	for _, f := range files {
-		fmt.Fprintf(&text, "%s  %s\n", f.Path, progress.FormatBytes(f.Size))
+		note := ""
+		if f.Secret {
+			note = "  (for its owner alone: it holds machine configurations)"
+		}
+		fmt.Fprintf(&text, "%s  %s%s\n", f.Path, progress.FormatBytes(f.Size), note)
 	}
 	_, err = io.WriteString(a.stdout, text.String())
 	return err
@@ -115,9 +122,9 @@ func writeArtifact(ctx context.Context, p *progress.Progress, artifact *builder.
 			f.Discard()
 		}
 	}()
-	write := func(path string, b blob.Blob) error {
+	write := func(path string, b blob.Blob, mode fs.FileMode) error {
 		step := p.Step("write "+path, b.Size())
-		f, err := blob.WriteBeside(ctx, path, b, blob.WriteOptions{Progress: step.Add})
+		f, err := blob.WriteBeside(ctx, path, b, blob.WriteOptions{Mode: mode, Progress: step.Add})
 		step.Done(err)
 		if err == nil {
 			pending = append(pending, f)
@@ -129,12 +136,12 @@ func writeArtifact(ctx context.Context, p *progress.Progress, artifact *builder.
 		return nil, err
 	}
 	for i, f := range artifact.Files {
-		if err := write(files[i].Path, f.Blob); err != nil {
+		if err := write(files[i].Path, f.Blob, fileMode(artifact, f)); err != nil {
 			return nil, err
 		}
 	}
 	if opts.sums {
-		if err := write(filepath.Join(opts.output, "SHA256SUMS"), blob.String(sums)); err != nil {
+		if err := write(filepath.Join(opts.output, "SHA256SUMS"), blob.String(sums), 0); err != nil {
 			return nil, err
 		}
 	}
@@ -146,12 +153,20 @@ func writeArtifact(ctx context.Context, p *progress.Progress, artifact *builder.
 	return files, nil
 }
 
+// fileMode keeps machine configurations from everybody but their owner.
+func fileMode(artifact *builder.Artifact, f builder.File) fs.FileMode {
+	if artifact.Secret(f) {
+		return 0o600
+	}
+	return 0o644
+}
+
 // describe is what will be written, and the text of SHA256SUMS if that is wanted.
 func describe(ctx context.Context, artifact *builder.Artifact, opts buildOptions) ([]written, string, error) {
 	var files []written
 	var sums strings.Builder
 	for _, f := range artifact.Files {
-		w := written{Path: filepath.Join(opts.output, f.Name), Size: f.Blob.Size(), MediaType: f.MediaType}
+		w := written{Path: filepath.Join(opts.output, f.Name), Size: f.Blob.Size(), MediaType: f.MediaType, Secret: artifact.Secret(f)}
 		if opts.sums {
 			var err error
 			if w.SHA256, err = blob.Sum(ctx, f.Blob); err != nil {
@@ -172,7 +187,7 @@ func stream(ctx context.Context, w io.Writer, artifact *builder.Artifact) error 
 	}
 	t := tar.NewWriter(w)
 	for _, f := range artifact.Files {
-		header := tar.Header{Name: f.Name, Mode: 0o644, Size: f.Blob.Size(), ModTime: artifact.Plan.Time()}
+		header := tar.Header{Name: f.Name, Mode: int64(fileMode(artifact, f)), Size: f.Blob.Size(), ModTime: artifact.Plan.Time()}
 		if err := t.WriteHeader(&header); err != nil {
 			return err
 		}

@@ -2,12 +2,15 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/bootwright/bootwright/internal/cli/clitest"
 )
 
 // TestDocs runs the README and the manuals. In a block fenced as console, a line that begins with "$ " is a command, and the
@@ -34,7 +37,7 @@ func TestDocs(t *testing.T) {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			t.Parallel()
 			for _, command := range mentioned(string(text)) {
-				if err := (example{line: command}).parse(); err != nil {
+				if err := clitest.Parse(newRootCommand(&app{stdout: io.Discard}), command); err != nil {
 					t.Errorf("%s: %v", command, err)
 				}
 			}
@@ -120,7 +123,7 @@ func (d documented) run(t *testing.T, dir string) {
 		d.lookUp(t)
 		return
 	case strings.Contains(d.command, " base build "): // `make iso` does
-		if err := (example{line: d.command}).parse(); err != nil {
+		if err := clitest.Parse(newRootCommand(&app{stdout: io.Discard}), d.command); err != nil {
 			t.Error(err)
 		}
 		return

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 
 	"github.com/bootwright/bootwright/builder/basetest"
 	"github.com/bootwright/bootwright/initramfs/embedded"
@@ -25,13 +26,16 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script: one file a behaviour. Each finds a small base in dir:base and has a cache of its own.
 // Beside testscript's own commands and conditions there are
 //
-//	exits CODE command...   as clitest says
+//	exits CODE command...   as clitest says, and mode OCTAL FILE...
 //	size FILE MIN MAX       fails unless the file has that many bytes
 //	[init]                  whether this bootwright carries the init for amd64
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "cache"))
+			if err := basetest.MakeExtensible(filepath.Join(e.WorkDir, "extensible"), "amd64"); err != nil {
+				return err
+			}
 			return basetest.Make(filepath.Join(e.WorkDir, "base"), "amd64")
 		},
 		Condition: func(name string) (bool, error) {
@@ -50,6 +54,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("BOOTWRIGHT_UPDATE") == "1",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": clitest.Exits,
+			"mode":  clitest.Mode,
 			"size":  runSize,
 		},
 	})
@@ -70,54 +75,14 @@ func runSize(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// TestExamples runs every example of every help text in a folder of its own.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	for _, e := range examples(newRootCommand(&app{})) {
-		t.Run(e.line, func(t *testing.T) {
-			t.Parallel()
-			if e.parseOnly {
-				if err := e.parse(); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			cmd := exec.CommandContext(t.Context(), "sh", "-ec", e.line)
-			cmd.Dir = t.TempDir()
-			if err := os.CopyFS(cmd.Dir, os.DirFS("testdata/examples")); err != nil {
-				t.Fatal(err)
-			}
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-		})
-	}
+	clitest.Examples(t, func() *cobra.Command { return newRootCommand(&app{stdout: io.Discard}) }, "testdata/examples")
 }
 
-// TestInterrupt stops bootwright while it waits for standard input.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), "bootwright", "profiles", "show", "-")
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	// More than a pipe holds: once it is written, bootwright is reading, and signals are caught.
-	if _, err := stdin.Write(make([]byte, 1<<20)); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	failed, ok := errors.AsType[*exec.ExitError](cmd.Wait())
-	if !ok || failed.ExitCode() != 130 || stderr.String() != "error: interrupted\n" {
-		t.Errorf("%v, standard error %q", failed, stderr.String())
-	}
+	clitest.Interrupt(t, "bootwright", "profiles", "show", "-")
 }
 
 // TestInterruptOfOutput stops bootwright while nobody takes what it writes.

@@ -77,5 +77,5 @@ loaders; out come an ISO, a UKI, a network boot set or a part of one.`,
 	)
 }
 
-// parseOnly marks a command whose examples need inputs too big for a test: they are parsed and not run.
-const parseOnly = "examples-parse-only"
+// parseOnly marks a command whose examples need inputs too big for a test.
+const parseOnly = cli.ParseOnly

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/bootwright/bootwright/internal/cli/clitest"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 )
 
 // TestMain lets the test binary be wrightctl itself when a script or an example calls it by that name.
@@ -39,7 +39,7 @@ func TestScripts(t *testing.T) {
 
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	clitest.Examples(t, newRootCommand(&app{}), "testdata/examples")
+	clitest.Examples(t, func() *cobra.Command { return newRootCommand(&app{}) }, "testdata/examples")
 }
 
 func TestManual(t *testing.T) {
@@ -78,30 +78,9 @@ func TestNoBuildCode(t *testing.T) {
 	t.Logf("wrightctl has %d bytes", st.Size())
 }
 
-// TestInterrupt stops wrightctl while it waits for standard input.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), "wrightctl", "validate", "--config", "-")
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	// More than a pipe holds: once it is written, wrightctl is reading, and signals are caught.
-	if _, err := stdin.Write(make([]byte, 1<<20)); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	failed, ok := errors.AsType[*exec.ExitError](cmd.Wait())
-	if !ok || failed.ExitCode() != 130 || stderr.String() != "error: interrupted\n" {
-		t.Errorf("%v, standard error %q", failed, stderr.String())
-	}
+	clitest.Interrupt(t, "wrightctl", "validate", "--config", "-")
 }
 
 // BenchmarkGenConfig measures the whole command, with secrets that are there and with new ones.

@@ -12,6 +12,9 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// ParseOnly is the annotation of a command whose examples need inputs too big for a test: they are parsed and not run.
+const ParseOnly = "examples-parse-only"
+
 // Parent makes cmd a command that does nothing but hold children.
 func Parent(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(children...)

@@ -6,12 +6,16 @@
 //	area    = header *entry padding
 //	header  = "# bootwright configuration area v1" LF
 //	entry   = "# entry " MATCH " " SIZE LF content LF
-//	padding = *LF
+//	padding = *LF [pending]
+//	pending = text "# pending " SIZE " " DIGEST LF
 //
 // MATCH says for which machine an entry is: "default", or a machine's SMBIOS UUID, its serial number or the MAC address of
 // one of its network interfaces, in the form that Match gives. SIZE is the number of bytes of content, in decimal digits.
 // Entries are in the order of their matches, "default" first, and no two have the same. An area of one YAML document is
 // YAML itself.
+//
+// Pending is what is being written: text is header *entry of SIZE bytes, in ten digits, which takes the place of what is in
+// front as soon as it is what DIGEST says, its SHA-256 in hexadecimal digits. Until then it is not looked at.
 package configarea
 
 import (
@@ -92,7 +96,11 @@ func Encode(entries []Entry, size int64) ([]byte, error) {
 		}
 		area = append(append(append(area, introduction(e)...), e.Config...), '\n')
 	}
-	return append(area, bytes.Repeat([]byte("\n"), int(size)-len(area))...), nil
+	area = append(area, bytes.Repeat([]byte("\n"), int(size)-len(area))...)
+	if _, _, found := pending(area); found {
+		return nil, report.Errorf(report.Invalid, "the last machine configuration ends like something that is pending")
+	}
+	return area, nil
 }
 
 func order(a, b Entry) int {
@@ -116,8 +124,14 @@ func checkMatch(m string) error {
 }
 
 // Decode is Encode backwards; contents are slices of area. An error is NotFound where there is no area and Invalid, with the
-// offset, where one is damaged.
+// offset, where one is damaged. Of an area that Rewrite was not done with, it is what is there or what is to be there.
 func Decode(area []byte) ([]Entry, error) {
+	switch at, complete, found := pending(area); {
+	case complete:
+		area = area[at : len(area)-trailerSize]
+	case found:
+		area = area[:at]
+	}
 	if !bytes.HasPrefix(area, []byte(header)) {
 		return nil, report.Errorf(report.NotFound, "no configuration area: it would begin with %q", strings.TrimSpace(header))
 	}

@@ -3,6 +3,7 @@ package configarea
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -114,11 +115,120 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
+		if _, _, found := pending(area); found {
+			return
+		}
 		again, err := Encode(entries, int64(len(area)))
 		if err != nil || !bytes.Equal(again, area) {
 			t.Fatalf("encodes to %q, %v", again, err)
 		}
 	})
+}
+
+// TestRewrite cuts every rewrite off at every place, with the sectors of the write that was cut off in any state, and rewrites
+// what was left.
+func TestRewrite(t *testing.T) {
+	t.Parallel()
+	const size = 8 * sector
+	r := rand.New(rand.NewPCG(1, 2))
+	config := func(n int) []byte { return bytes.Repeat([]byte{byte('a' + r.IntN(26))}, n) }
+	for _, c := range []struct{ from, to []Entry }{
+		{nil, []Entry{{Default, config(700)}}},
+		{[]Entry{{Default, config(700)}}, nil},
+		{[]Entry{{Default, config(1500)}}, []Entry{{Default, config(1500)}}},
+		{[]Entry{{Default, config(1200)}, {"b", config(300)}}, []Entry{{"b", config(10)}, {"c", config(1000)}}},
+		{[]Entry{{Default, config(3900)}}, []Entry{{Default, config(3900)}}}, // no room for both
+		{nil, []Entry{{Default, config(3000)}}},
+	} {
+		from, to := encoded(t, c.from, size), encoded(t, c.to, size)
+		writes, err := Rewrite(from, c.to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		roomy := int(Size(c.from))+2*int(Size(c.to)) < size-sector && len(c.from)+len(c.to) > 0
+		for i := range writes {
+			for range 200 {
+				area := cutOff(r, from, writes[:i+1])
+				got, err := Decode(area)
+				if is := err == nil && (same(t, got, from) || same(t, got, to)); !is && (roomy || err == nil) {
+					t.Fatalf("cut off in write %d of %d: %q, %v", i, len(writes), got, err)
+				}
+				for _, next := range [][]Entry{c.to, c.from, {{"x", []byte("y")}}} {
+					more, err := Rewrite(area, next)
+					if err != nil || !bytes.Equal(written(area, more), encoded(t, next, size)) {
+						t.Fatalf("rewriting what was cut off in write %d: %v", i, err)
+					}
+				}
+			}
+		}
+		if got := written(from, writes); !bytes.Equal(got, to) {
+			t.Fatalf("became %q", got)
+		}
+		if again, err := Rewrite(to, c.to); err != nil || len(again) > 0 {
+			t.Errorf("%v, %d writes for nothing", err, len(again))
+		}
+	}
+	if _, err := Rewrite(encoded(t, nil, size), []Entry{{Default, make([]byte, size)}}); report.KindOf(err) != report.Invalid {
+		t.Error(err)
+	}
+}
+
+func encoded(t *testing.T, entries []Entry, size int64) []byte {
+	t.Helper()
+	area, err := Encode(entries, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return area
+}
+
+func same(t *testing.T, entries []Entry, area []byte) bool {
+	t.Helper()
+	return bytes.Equal(encoded(t, entries, int64(len(area))), area)
+}
+
+// written is area after writes.
+func written(area []byte, writes []Write) []byte {
+	out := bytes.Clone(area)
+	for _, w := range writes {
+		copy(out[w.Offset:], w.Data)
+	}
+	return out
+}
+
+// cutOff is area after writes, the last of which reached some of its sectors only.
+func cutOff(r *rand.Rand, area []byte, writes []Write) []byte {
+	before := written(area, writes[:len(writes)-1])
+	out := written(area, writes)
+	for at := 0; at < len(out); at += sector {
+		if r.IntN(2) == 0 {
+			copy(out[at:at+sector], before[at:])
+		}
+	}
+	return out
+}
+
+func FuzzRewrite(f *testing.F) {
+	f.Add(encodedSeed(f), "a", []byte("b: 1\n"))
+	f.Add(append(bytes.Repeat([]byte("x"), 300), trailer([]byte("x"))...), "default", []byte("c"))
+	f.Fuzz(func(t *testing.T, area []byte, match string, config []byte) {
+		entries := []Entry{{match, config}}
+		writes, err := Rewrite(area, entries)
+		if err != nil {
+			return
+		}
+		if got, err := Decode(written(area, writes)); err != nil || len(got) != 1 || !bytes.Equal(got[0].Config, config) {
+			t.Fatalf("%q, %v", got, err)
+		}
+	})
+}
+
+func encodedSeed(f *testing.F) []byte {
+	area, err := Encode([]Entry{{Default, []byte("a: 1\n")}}, 400)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return area
 }
 
 func FuzzEncode(f *testing.F) {

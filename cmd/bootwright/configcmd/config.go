@@ -5,6 +5,7 @@ package configcmd
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -175,6 +176,9 @@ is measured and signed stays the same. They are checked as in a build. What does
 			area, err := bake.Write(args[0], entries)
 			if err != nil {
 				return err
+			}
+			if st, err := os.Stat(args[0]); err == nil && st.Mode().IsRegular() && st.Mode().Perm()&0o077 != 0 {
+				e.Say("%s holds machine configurations now, and its mode %#o lets others read them; chmod 600 does not\n", args[0], st.Mode().Perm())
 			}
 			return printAll(e.Stdout, area)
 		},

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/spf13/cobra"
 )
 
 // Exits is a command for scripts: "exits CODE command..." is like exec, for a command that must end with this exit code.
@@ -45,16 +44,29 @@ func Mode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// Examples runs every example of every help text of root and below, each in a folder of its own that begins as a copy of
-// dir. The program has to be in PATH, as testscript.Main puts it there.
-func Examples(t *testing.T, root *cobra.Command, dir string) {
-	for _, line := range examples(root) {
-		t.Run(line, func(t *testing.T) {
-			t.Parallel()
-			if out, err := shell(t, folder(t, dir), "-ec", line); err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-		})
+// Interrupt stops a program while it waits for standard input: it has to say so, and to end with the exit code of that.
+func Interrupt(t *testing.T, program string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// More than a pipe holds: once it is written, the program is reading, and signals are caught.
+	if _, err := stdin.Write(make([]byte, 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	failed, ok := errors.AsType[*exec.ExitError](cmd.Wait())
+	if !ok || failed.ExitCode() != 130 || stderr.String() != "error: interrupted\n" {
+		t.Errorf("%v, standard error %q", failed, stderr.String())
 	}
 }
 
@@ -75,20 +87,6 @@ func shell(t *testing.T, dir, options, line string) (string, error) {
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
-}
-
-// examples are those of cmd and of all commands below it.
-func examples(cmd *cobra.Command) []string {
-	var out []string
-	for line := range strings.Lines(cmd.Example) {
-		if line = strings.TrimSpace(line); line != "" {
-			out = append(out, line)
-		}
-	}
-	for _, child := range cmd.Commands() {
-		out = append(out, examples(child)...)
-	}
-	return out
 }
 
 // Manual runs a page of documentation: in a block fenced as console, a line that begins with "$ " is a command, and the

@@ -1,11 +1,32 @@
-package main
+package clitest
 
 import (
-	"io"
 	"strings"
+	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bootwright/bootwright/internal/cli"
 )
+
+// Examples runs every example of every help text of a program's commands, each in a folder of its own that begins as a copy of
+// dir. The program has to be in PATH, as testscript.Main puts it there.
+func Examples(t *testing.T, newRoot func() *cobra.Command, dir string) {
+	for _, e := range examples(newRoot()) {
+		t.Run(e.line, func(t *testing.T) {
+			t.Parallel()
+			if e.parseOnly {
+				if err := Parse(newRoot(), e.line); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if out, err := shell(t, folder(t, dir), "-ec", e.line); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		})
+	}
+}
 
 // example is one command line of a help text.
 type example struct {
@@ -17,9 +38,8 @@ type example struct {
 func examples(cmd *cobra.Command) []example {
 	var out []example
 	for line := range strings.Lines(cmd.Example) {
-		line = strings.TrimSpace(line)
-		if line != "" && !strings.HasPrefix(line, "#") {
-			out = append(out, example{line, cmd.Annotations[parseOnly] != ""})
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			out = append(out, example{line, cmd.Annotations[cli.ParseOnly] != ""})
 		}
 	}
 	for _, child := range cmd.Commands() {
@@ -28,13 +48,13 @@ func examples(cmd *cobra.Command) []example {
 	return out
 }
 
-// parse checks that bootwright's commands of the line exist and take these flags and arguments.
-func (e example) parse() error {
-	for _, words := range commands(e.line) {
-		if words[0] != "bootwright" {
+// Parse checks that the program's commands of a line exist and take these flags and arguments.
+func Parse(root *cobra.Command, line string) error {
+	for _, words := range commands(line) {
+		if words[0] != root.Name() {
 			continue
 		}
-		cmd, args, err := newRootCommand(&app{stdout: io.Discard}).Find(words[1:])
+		cmd, args, err := root.Find(words[1:])
 		if err != nil {
 			return err
 		}
