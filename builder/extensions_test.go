@@ -30,28 +30,10 @@ const modulesFolder = "usr/lib/modules/" + exttest.Release + "/"
 // newExtensible is a builder with an empty store, and the folder of a base for amd64 whose root image is that of exttest.
 func newExtensible(t testing.TB) (*Builder, string) {
 	t.Helper()
-	root := exttest.Base()
-	x, err := exttest.Index(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, n := range x.Files().Nodes() {
-		root.File(modulesFolder+n.Path, n.Mode, n.Content)
-	}
-	var data bytes.Buffer
-	if err := squashfs.Compress(t.Context(), &data, root, squashfs.WriteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	im, err := squashfs.Format(root, blob.Bytes(data.Bytes()), squashfs.WriteOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	image, err := blob.ReadAll(im, 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := filepath.Join(t.TempDir(), "base")
-	basetest.WriteRoot(t, dir, "amd64", exttest.Release, image)
+	if err := basetest.MakeExtensible(dir, "amd64"); err != nil {
+		t.Fatal(err)
+	}
 	return newBuilderIn(t, t.TempDir()), dir
 }
 

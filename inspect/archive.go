@@ -5,11 +5,13 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/cpio"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/formats/zstd"
+	"github.com/bootwright/bootwright/machine/extlayers"
 )
 
 // openArchives walks what the kernel takes as an initramfs: newc archives, each plain or compressed, with zeros between.
@@ -36,7 +38,29 @@ func openArchives(o *opener, it *Item, depth int) error {
 		piece.Size, piece.Blob = end, blob.Slice(rest, 0, end)
 		off += end
 	}
+	it.fact("extensions", extensions(it))
 	return nil
+}
+
+// extensions are the system extensions that the list in an initramfs names.
+func extensions(it *Item) string {
+	item := it.find(extlayers.File)
+	if item == nil {
+		return ""
+	}
+	text, err := blob.ReadAll(item.Blob, 4<<20)
+	if err != nil {
+		return ""
+	}
+	list, err := extlayers.Parse(extlayers.File, text)
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, l := range list.Layers {
+		names = append(names, l.Metadata.Name+" "+l.Metadata.Version)
+	}
+	return strings.Join(names, ", ")
 }
 
 // archive fills in the piece at the start of rest and returns where it ends.

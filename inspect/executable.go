@@ -2,12 +2,8 @@ package inspect
 
 import (
 	debugelf "debug/elf"
-	"encoding/binary"
-	"fmt"
 	"strings"
-	"time"
 
-	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/elf"
 	"github.com/bootwright/bootwright/formats/linux"
 	"github.com/bootwright/bootwright/formats/pe"
@@ -78,22 +74,4 @@ func goArch(m debugelf.Machine) string {
 		return "arm64"
 	}
 	return m.String()
-}
-
-// openSquashfs reads the superblock (squashfs 4.0, little-endian).
-func openSquashfs(_ *opener, it *Item, _ int) error {
-	var sb [96]byte
-	if err := blob.ReadFull(it.Blob, sb[:], 0); err != nil {
-		return fmt.Errorf("squashfs without a whole superblock: %w", err)
-	}
-	le := binary.LittleEndian
-	compression := map[uint16]string{1: "gzip", 2: "lzma", 3: "lzo", 4: "xz", 5: "lz4", 6: "zstd"}[le.Uint16(sb[20:])]
-	it.fact("compression", compression)
-	it.fact("inodes", fmt.Sprint(le.Uint32(sb[4:])))
-	it.fact("block size", fmt.Sprint(le.Uint32(sb[12:])))
-	it.fact("made", time.Unix(int64(le.Uint32(sb[8:])), 0).UTC().Format(time.RFC3339))
-	if used := le.Uint64(sb[40:]); used > uint64(it.Size) {
-		return fmt.Errorf("truncated: the superblock says %d bytes, there are %d", used, it.Size)
-	}
-	return nil
 }

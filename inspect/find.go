@@ -37,8 +37,11 @@ func (it *Item) hasFolder(path string) bool {
 }
 
 func (it *Item) find(path string) *Item {
-	if path == "" {
+	switch {
+	case path == "":
 		return it
+	case it.within != nil:
+		return it.within(path)
 	}
 	for i := len(it.Items) - 1; i >= 0; i-- {
 		child := it.Items[i]

@@ -25,6 +25,9 @@ type Item struct {
 
 	// layer: one of several archives that a kernel unpacks over each other, so its name is no part of a path.
 	layer bool
+
+	// within is what is at a path below it, where that is looked at only when somebody asks; else nil.
+	within func(path string) *Item
 }
 
 // Facts are what an item says of itself, in the order in which a person wants them.

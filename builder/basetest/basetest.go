@@ -4,6 +4,7 @@ package basetest
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"maps"
@@ -13,9 +14,11 @@ import (
 	"testing"
 
 	"github.com/bootwright/bootwright/builder/base"
+	"github.com/bootwright/bootwright/extensions/exttest"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/cpio"
 	"github.com/bootwright/bootwright/formats/pe/petest"
+	"github.com/bootwright/bootwright/formats/squashfs"
 	"github.com/bootwright/bootwright/formats/tree"
 )
 
@@ -30,12 +33,30 @@ func Write(t testing.TB, dir, arch string) {
 	}
 }
 
-// WriteRoot is Write for a base with that root image, which is for kernel release.
-func WriteRoot(t testing.TB, dir, arch, release string, root []byte) {
-	t.Helper()
-	if err := write(dir, arch, release, root); err != nil {
-		t.Fatal(err)
+// MakeExtensible is Make of a base whose root image can be read: it holds the tree of exttest.Base and the index of its kernel
+// modules, and is for exttest.Release.
+func MakeExtensible(dir, arch string) error {
+	root := exttest.Base()
+	x, err := exttest.Index(root)
+	if err != nil {
+		return err
 	}
+	for _, n := range x.Files().Nodes() {
+		root.File("usr/lib/modules/"+exttest.Release+"/"+n.Path, n.Mode, n.Content)
+	}
+	var data bytes.Buffer
+	if err := squashfs.Compress(context.Background(), &data, root, squashfs.WriteOptions{}); err != nil {
+		return err
+	}
+	image, err := squashfs.Format(root, blob.Bytes(data.Bytes()), squashfs.WriteOptions{})
+	if err != nil {
+		return err
+	}
+	content, err := blob.ReadAll(image, 1<<20)
+	if err != nil {
+		return err
+	}
+	return write(dir, arch, exttest.Release, content)
 }
 
 // Make is Write where there is no test at hand.
