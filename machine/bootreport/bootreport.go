@@ -47,7 +47,8 @@ type Report struct {
 	Disks       []Disk            `json:"disks"`
 	Extensions  []Extension       `json:"extensions,omitempty"` // system extensions of the image
 	Services    []Service         `json:"services,omitempty"`   // that the machine is to run
-	Phases      []Phase           `json:"phases"`               // in order; the first is the kernel's, before init
+	Logs        Logs              `json:"logs,omitzero"`
+	Phases      []Phase           `json:"phases"` // in order; the first is the kernel's, before init
 	ReadyMS     int64             `json:"readyMs,omitempty"`
 	Errors      []Error           `json:"errors,omitempty"` // none in a good boot
 }

@@ -27,7 +27,10 @@ func full() *Report {
 		Config:  Config{Source: "talos.config", Origin: "http://h/c", Waiting: "why"},
 		Modules: Modules{[]Module{{"loop", 1.5}}, []string{"aesni_intel"}, []Failed{{"x", "why"}}, 12},
 		Disks:   []Disk{{"vda", 1 << 30, 512, "virtio", "m", "s", true, true, true, true}},
-		Phases:  []Phase{{"kernel", 0, 900}}, ReadyMS: 2000, Errors: []Error{{"modules", "what: why", true}},
+		Logs: Logs{
+			[]LogRing{{"machined", 20, 10, 4096}}, []LogDestination{{"tcp://h:1/", "services", "waiting", 8, 1, "connection refused"}}, 3,
+		},
+		Phases: []Phase{{"kernel", 0, 900}}, ReadyMS: 2000, Errors: []Error{{"modules", "what: why", true}},
 	}
 }
 
