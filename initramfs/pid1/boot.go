@@ -8,8 +8,11 @@ import (
 	"github.com/bootwright/bootwright/initramfs/pid1/documents"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/modules"
+	"github.com/bootwright/bootwright/initramfs/pid1/services"
 	"github.com/bootwright/bootwright/initramfs/pid1/supervise"
+	"github.com/bootwright/bootwright/initramfs/pid1/watch"
 	"github.com/bootwright/bootwright/machine/bootreport"
+	"github.com/bootwright/bootwright/machine/config"
 	"github.com/bootwright/bootwright/machine/extlayers"
 )
 
@@ -23,6 +26,10 @@ type boot struct {
 	*reporting                    // the boot report
 	configs    []documents.Source // machine configurations in the initramfs
 	network    networking
+
+	config   watch.Value[*config.Config] // the machine configuration; nil is none
+	facts    facts
+	services *services.Runner
 
 	mu  sync.Mutex
 	log *console.Log
@@ -58,6 +65,7 @@ func (b *boot) steps() []step {
 		{"network", false, b.startNetwork},
 		{"sources", false, b.findConfig},
 		{"hardware", false, b.inspectHardware},
+		{"services", false, b.startServices},
 	}
 }
 
@@ -65,6 +73,7 @@ func (b *boot) steps() []step {
 func Run(m kernel.Kernel) {
 	b := &boot{m: m, reporting: newReporting(), ended: make(chan struct{})}
 	b.group = supervise.New(b.panicked, b.taskFailed)
+	b.services = b.newServices()
 	b.group.Go("signals", b.obeySignals)
 	b.group.Go("boot", b.boot)
 	<-b.ended

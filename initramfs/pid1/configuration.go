@@ -28,6 +28,7 @@ func (b *boot) loadConfig() error {
 	known := hardware.Machine(b.m)
 	c, said, err := documents.Load(b.configs, configarea.Machine{UUID: known.UUID, Serial: known.Serial, MACs: documents.MACs(b.m)})
 	b.configs = nil
+	b.config.Set(c)
 	b.useConfig(c, said)
 	return err
 }

@@ -53,6 +53,7 @@ func (b *boot) shutdown(a kernel.Action) {
 	b.end.Do(func() {
 		log := b.say()
 		log.Infof("the machine shuts down: %s", a)
+		b.stopServices()
 		if err := b.group.Stop(5 * time.Second); err != nil {
 			log.Warnf("%v", err)
 		}

@@ -60,8 +60,15 @@ func (b *boot) mountRoot() error {
 	if err := b.mountImage(baseImage, base); err != nil {
 		return err
 	}
+	over := b.mountExtensions()
+	if len(over) == 0 { // an overlay of one is refused
+		if err := b.m.MkdirAll(newRoot, 0o755); err != nil {
+			return err
+		}
+		return b.m.MoveMount(base, newRoot)
+	}
 	return b.m.Mount(kernel.Mount{
-		Type: "overlay", Target: newRoot, Flags: imageFlags, Data: "lowerdir=" + strings.Join(append(b.mountExtensions(), base), ":"),
+		Type: "overlay", Target: newRoot, Flags: imageFlags, Data: "lowerdir=" + strings.Join(append(over, base), ":"),
 	})
 }
 

@@ -1,0 +1,131 @@
+// Package containerd runs the base's containerd: it makes its configuration of parts, as Talos Linux 1.9 does
+// (/etc/cri/conf.d/*.part), with the settings of registries (docs/hosts.md of containerd), and supervises it.
+//
+// Parts may be in version 2 or 3 of containerd's configuration; what is written is version 2, which containerd 1.3 to 2.x
+// read. Settings of version 3 that version 2 lacks (runtime_platforms, image verifiers) are passed on and have no effect in older
+// ones. When the configuration comes to something else containerd starts again; containers outlive that.
+package containerd
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"sync"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/services"
+	"github.com/bootwright/bootwright/initramfs/pid1/watch"
+	"github.com/bootwright/bootwright/machine/config"
+)
+
+// Name is what the service is called.
+const Name = "containerd"
+
+// The programs of the base.
+const (
+	Program = "/usr/bin/containerd"
+	Client  = "/usr/bin/ctr"
+)
+
+// Socket is where containerd listens.
+const Socket = "/run/containerd/containerd.sock"
+
+// Machine is what the package needs of it.
+type Machine interface {
+	kernel.Files
+	kernel.Processes
+}
+
+// Deps are what the service needs.
+type Deps struct {
+	M      Machine
+	Config *watch.Value[*config.Config] // the machine configuration; nil values are none
+	Cgroup string                       // a folder of the cgroup file system, which must be there; empty is init's
+	Log    services.Log
+}
+
+// Service is containerd as a service.
+func Service(d Deps) services.Service {
+	return services.Service{
+		Name:     Name,
+		Restart:  services.Always,
+		Revision: d.revision,
+		Prepare:  d.prepare,
+		Run:      d.run,
+		Check:    d.check,
+	}
+}
+
+// revision is the digest of the configuration.
+func (d Deps) revision() (string, <-chan struct{}) {
+	c, changed := d.Config.Watch()
+	text, _ := Configure(d.M, c) // prepare complains
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), changed
+}
+
+// prepare writes the configuration. containerd runs with what can be used of it.
+func (d Deps) prepare(context.Context) error {
+	c, _ := d.Config.Get()
+	text, fault := Configure(d.M, c)
+	if fault != nil {
+		d.Log.Warnf("containerd: configuration: %v", fault)
+	}
+	if err := d.M.MkdirAll(path.Dir(ConfigPath), 0o755); err != nil {
+		return err
+	}
+	return d.M.WriteFile(ConfigPath, text, 0o600) // it may hold credentials
+}
+
+func (d Deps) run(ctx context.Context, output io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var hosts sync.WaitGroup
+	defer hosts.Wait()
+	defer cancel()
+	hosts.Go(func() { d.followHosts(ctx) })
+	p, err := d.M.Start(kernel.Command{
+		Path: Program, Args: []string{"--config", ConfigPath}, Cgroup: d.Cgroup, Stdout: output, Stderr: output,
+	})
+	if err != nil {
+		return err
+	}
+	return kernel.WaitOrEnd(ctx, p)
+}
+
+// followHosts keeps the settings of registries as the machine configuration has them: containerd need not start again for
+// those.
+func (d Deps) followHosts(ctx context.Context) {
+	for {
+		c, changed := d.Config.Watch()
+		if main := mainOf(c); main != nil {
+			if err := writeHosts(d.M, main.Machine.Registries); err != nil {
+				d.Log.Warnf("containerd: settings of registries: %v", err)
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// check asks containerd for its version.
+func (d Deps) check(ctx context.Context) error {
+	entries, err := d.M.ReadDir(path.Dir(Socket))
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == path.Base(Socket) }) {
+		return fs.ErrNotExist // not yet: spare the client
+	}
+	if _, err := kernel.Output(ctx, d.M, kernel.Command{Path: Client, Args: []string{"--connect-timeout", "5s", "version"}}); err != nil {
+		return fmt.Errorf("containerd does not answer: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,91 @@
+// Package services runs what a machine runs beside init: each service waits for what it depends on, is prepared, runs, is
+// looked after, starts again by its policy, and ends in the reverse order at shutdown. A service that fails holds nothing
+// up: it says why, and when it is tried again.
+//
+// The package knows no service itself; see containerd and container.
+package services
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/bootwright/bootwright/machine/bootreport"
+)
+
+// Service is one thing to run.
+type Service struct {
+	Name    string
+	Needs   []string    // services that must run, or have finished, before it; they end after it
+	Waits   []Condition // other things that must be
+	Restart Policy
+	Console bool // what it prints is for the console too
+
+	// Revision, where it is set, is what the service's configuration amounts to, and a channel that is closed when it may
+	// have changed. A service whose revision is another than when it began is started anew.
+	Revision func() (string, <-chan struct{})
+	// Prepare, where it is set, makes what Run needs. It is called before each Run.
+	Prepare func(ctx context.Context) error
+	// Run runs the service until it ends, or ctx does, and writes what it prints to output. Its error is why the service failed.
+	Run func(ctx context.Context, output io.Writer) error
+	// Check, where it is set, tells whether the running service works. It is ready with the first nil.
+	Check func(ctx context.Context) error
+}
+
+// Condition is something that a service waits for.
+type Condition struct {
+	Name string // as in "waits for the network"
+	// Met tells whether it is so, and gives a channel that is closed when that may have changed; nil is never, and then it is
+	// asked every second.
+	Met func() (bool, <-chan struct{})
+}
+
+// Policy is when a service that has ended starts again.
+type Policy string
+
+// The policies.
+const (
+	Always       Policy = "always" // also the meaning of ""
+	Never        Policy = "never"
+	UntilSuccess Policy = "untilSuccess"
+)
+
+// again tells whether a service starts again that ended with err.
+func (p Policy) again(err error) bool {
+	switch p {
+	case Never:
+		return false
+	case UntilSuccess:
+		return err != nil
+	}
+	return true
+}
+
+// Log is where the runner says what a person should know.
+type Log interface {
+	Infof(format string, args ...any)
+	Warnf(format string, args ...any)
+}
+
+// Deps are what a Runner needs.
+type Deps struct {
+	Log Log
+	// Output gives a writer for each service's output; nil keeps none.
+	Output func(service string) io.Writer
+	// Changed is told of the services whenever the state of one has changed; they are in the order in which they were added.
+	Changed func([]bootreport.Service)
+	// SinceBoot is the time that reports count in.
+	SinceBoot func() time.Duration
+}
+
+// The times of a service's life.
+const (
+	firstWait   = time.Second     // before it starts again; doubled each time
+	longestWait = time.Minute     // but no more than this; one that ran for so long starts afresh
+	steady      = 2 * time.Second // a service without a check is ready when it has run for this long
+	readyPoll   = 500 * time.Millisecond
+	checkEvery  = time.Minute
+	checkLimit  = 20 * time.Second // for one check
+	checkFaults = 3                // so many checks that fail one after another end a service
+	pathPoll    = time.Second
+)
