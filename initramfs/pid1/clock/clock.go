@@ -8,7 +8,6 @@ package clock
 import (
 	"context"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -34,18 +33,28 @@ type Log interface {
 	Warnf(format string, args ...any)
 }
 
+// Machine is what the task needs of it.
+type Machine interface {
+	kernel.Clock
+	kernel.Files
+	kernel.Names
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Network is what the task needs to know of the network.
+type Network struct {
+	Online  bool     // others can be reached; only devices are asked before
+	Servers []string // that the network names, used where Config names none
+}
+
 // Deps is what the task works with.
 type Deps struct {
-	Clock   kernel.Clock
-	Files   kernel.Files // for the names of devices
-	Built   time.Time    // when the image was made: it cannot be earlier
-	Config  *watch.Value[Config]
-	Offered *watch.Value[[]string] // servers that the network names, used where Config names none
-	Status  *watch.Value[Status]   // set by the task
+	Machine Machine
 	Log     Log
-
-	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)        // nil asks the machine's resolver
-	Dial    func(ctx context.Context, address netip.AddrPort) (net.Conn, error) // nil opens a UDP socket
+	Built   time.Time // when the image was made: it cannot be earlier
+	Config  *watch.Value[Config]
+	Network *watch.Value[Network]
+	Status  *watch.Value[Status] // set by the task
 }
 
 // task is a clock being kept.
@@ -69,16 +78,6 @@ type task struct {
 // Run keeps the clock until ctx ends.
 func Run(ctx context.Context, d Deps) error {
 	t := &task{Deps: d, started: time.Now()}
-	if t.Resolve == nil {
-		t.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
-			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-		}
-	}
-	if t.Dial == nil {
-		t.Dial = func(ctx context.Context, address netip.AddrPort) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "udp", address.String())
-		}
-	}
 	t.raiseToFloor()
 	for ctx.Err() == nil {
 		s, _, _ := t.settings()
@@ -89,12 +88,12 @@ func Run(ctx context.Context, d Deps) error {
 
 // raiseToFloor makes the clock at least the time when the image was made, so that nothing trusts what has long expired.
 func (t *task) raiseToFloor() {
-	now := t.Clock.Now()
+	now := t.Machine.Now()
 	ahead := t.Built.Sub(now)
 	if ahead <= 0 {
 		return
 	}
-	if _, err := t.Clock.AdjustClock(kernel.Adjustment{Offset: ahead, Step: true, MaxError: maxError, EstError: maxError}); err != nil {
+	if _, err := t.Machine.AdjustClock(kernel.Adjustment{Offset: ahead, Step: true, MaxError: maxError, EstError: maxError}); err != nil {
 		t.fail(err)
 		return
 	}
@@ -122,6 +121,9 @@ func (t *task) use(ctx context.Context, s settings) {
 	if !t.servers.are(s.Servers) {
 		t.servers = servers{names: s.Servers}
 		t.interval, t.claim, t.complain = 0, claim{}, ""
+	}
+	if !s.askable() {
+		<-ctx.Done()
 	}
 	for ctx.Err() == nil {
 		wait := t.poll(ctx)

@@ -25,9 +25,8 @@ type world struct {
 	*fake.Machine
 	t       *testing.T
 	servers map[string]*sntptest.Server // by address
-	names   map[string][]netip.Addr
 	config  watch.Value[Config]
-	offered watch.Value[[]string]
+	network watch.Value[Network]
 	status  watch.Value[Status]
 
 	mu    sync.Mutex
@@ -64,38 +63,34 @@ func (w *world) server(address string) *sntptest.Server {
 	return w.servers[address]
 }
 
+// Dial follows Machine.
+func (w *world) Dial(_ context.Context, network, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if s := w.server(host); err == nil && s != nil && network == "udp" && port == "123" {
+		return s.Dial(), nil
+	}
+	return nil, &net.OpError{Op: "dial", Net: network, Err: errors.New("network is unreachable")}
+}
+
 // inWorld runs f beside the task, in a world with the servers 10.0.0.1 to 10.0.0.n, all of which are configured.
 func inWorld(t *testing.T, n int, prepare, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{Machine: fake.New(t, nil), t: t, servers: map[string]*sntptest.Server{}, names: map[string][]netip.Addr{}}
+		w := &world{Machine: fake.New(t, nil), t: t, servers: map[string]*sntptest.Server{}}
 		var names []string
 		for i := range n {
 			names = append(names, fmt.Sprint("10.0.0.", i+1))
 			w.servers[names[i]] = &sntptest.Server{}
 		}
 		w.config.Set(Config{Servers: names})
+		w.network.Set(Network{Online: true})
 		if prepare != nil {
 			prepare(w)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() {
-			done <- Run(ctx, Deps{
-				Clock: w, Files: w, Built: built, Config: &w.config, Offered: &w.offered, Status: &w.status, Log: w,
-				Resolve: func(_ context.Context, host string) ([]netip.Addr, error) {
-					if a := w.names[host]; a != nil {
-						return a, nil
-					}
-					return nil, &net.DNSError{Err: "no such host", Name: host, Server: "10.0.0.53:53"}
-				},
-				Dial: func(_ context.Context, a netip.AddrPort) (net.Conn, error) {
-					if s := w.server(a.Addr().String()); s != nil && a.Port() == 123 {
-						return s.Dial(), nil
-					}
-					return nil, errors.New("network is unreachable")
-				},
-			})
+			done <- Run(ctx, Deps{Machine: w, Log: w, Built: built, Config: &w.config, Network: &w.network, Status: &w.status})
 		}()
 		synctest.Wait()
 		f(w)
@@ -456,8 +451,8 @@ func TestLeap(t *testing.T) {
 // TestSettings: they may change at any time.
 func TestSettings(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
-		w.names["pool"] = []netip.Addr{netip.MustParseAddr("10.0.0.8"), netip.MustParseAddr("::ffff:10.0.0.2")}
-		w.names[DefaultServer] = []netip.Addr{netip.MustParseAddr("10.0.0.1")}
+		w.Names["pool"] = []netip.Addr{netip.MustParseAddr("10.0.0.8"), netip.MustParseAddr("::ffff:10.0.0.2")}
+		w.Names[DefaultServer] = []netip.Addr{netip.MustParseAddr("10.0.0.1")}
 		w.config.Set(Config{Disabled: true})
 	}, func(w *world) {
 		follows := func(source string, servers ...string) {
@@ -470,16 +465,38 @@ func TestSettings(t *testing.T) {
 		follows("", DefaultServer)
 		w.config.Set(Config{})
 		follows("10.0.0.1", DefaultServer)
-		w.offered.Set([]string{"pool"})
+		w.network.Set(Network{true, []string{"pool"}})
 		follows("10.0.0.2", "pool")
 		asked := len(w.servers["10.0.0.2"].Asked())
-		w.offered.Set([]string{"pool"}) // as with every renewal
+		w.network.Set(Network{true, []string{"pool"}}) // as with every renewal
 		follows("10.0.0.2", "pool")
 		if n := len(w.servers["10.0.0.2"].Asked()); n != asked {
 			t.Error("asked again although nothing changed")
 		}
 		w.config.Set(Config{Servers: []string{"10.0.0.1"}})
 		follows("10.0.0.1", "10.0.0.1")
+	})
+}
+
+// TestOffline: nobody is asked before there is a network, except devices.
+func TestOffline(t *testing.T) {
+	inWorld(t, 1, func(w *world) { w.network.Set(Network{}) }, func(w *world) {
+		wait(time.Hour)
+		if s := w.now(); s.Synced || s.Faults != nil || w.lines != nil || !slices.Equal(s.Servers, []string{"10.0.0.1"}) {
+			t.Errorf("%+v, %q", s, w.lines)
+		}
+		w.network.Set(Network{Online: true})
+		wait(time.Second)
+		if !w.now().Synced {
+			t.Errorf("%+v", w.now())
+		}
+		w.PTP = map[string]func() time.Time{"/dev/ptp0": time.Now}
+		w.network.Set(Network{})
+		w.config.Set(Config{Servers: []string{"/dev/ptp0"}})
+		wait(time.Second)
+		if w.now().Source != "/dev/ptp0" {
+			t.Errorf("%+v", w.now())
+		}
 	})
 }
 

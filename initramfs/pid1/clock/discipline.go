@@ -85,10 +85,10 @@ func (t *task) adjust(m measurement) {
 		Offset: m.Offset, Step: m.Offset.Abs() > stepOver, Constant: bits.Len64(uint64(t.interval/time.Second)) - 1 - 4,
 		MaxError: m.RootDistance, EstError: t.spikes.Jitter(),
 	}
-	if isLastOfMonth(t.Clock.Now().Add(m.Offset)) {
+	if isLastOfMonth(t.Machine.Now().Add(m.Offset)) {
 		a.Leap = kernel.Leap(m.Leap) // the kernel acts at the end of the day, the server means that of the month
 	}
-	state, err := t.Clock.AdjustClock(a)
+	state, err := t.Machine.AdjustClock(a)
 	if err != nil {
 		t.fail(fmt.Errorf("adjust the clock by %s: %w", m.Offset, err))
 		return
@@ -117,7 +117,7 @@ func (t *task) adjust(m measurement) {
 func (t *task) stepped(by time.Duration) {
 	t.spikes.Reset()
 	t.changed(by)
-	if err := t.Clock.SetRTC(t.Clock.Now()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := t.Machine.SetRTC(t.Machine.Now()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.fail(err)
 	}
 }

@@ -87,7 +87,7 @@ func (t *task) ask(ctx context.Context) (measurement, error) {
 // resolve finds the servers that names stand for.
 func (t *task) resolve(ctx context.Context, names []string) (list []server, faults []error) {
 	for _, name := range names {
-		if strings.HasPrefix(name, "/dev/") {
+		if isDevice(name) {
 			list = append(list, server{device: name})
 			t.Log.Infof("PTP device %s: %s", name, t.clockName(name))
 			continue
@@ -110,13 +110,16 @@ func (t *task) addresses(ctx context.Context, host string) ([]netip.Addr, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	return t.Resolve(ctx, host)
+	return t.Machine.Lookup(ctx, host)
 }
 
-// withoutNames is an error of a resolver without the host, which is said already, and the server, which is another each time.
+// withoutNames is an error of the network without the host and address, which are said already.
 func withoutNames(err error) error {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return errors.New(dns.Err)
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
 	}
 	return err
 }
@@ -132,7 +135,7 @@ func splitPort(name string) (host string, port uint16) {
 
 // clockName is what a device's driver calls it.
 func (t *task) clockName(device string) string {
-	p, err := t.Files.ReadFile("/sys/class/ptp/" + path.Base(device) + "/clock_name")
+	p, err := t.Machine.ReadFile("/sys/class/ptp/" + path.Base(device) + "/clock_name")
 	if err != nil {
 		return "no name"
 	}
@@ -143,12 +146,12 @@ func (t *task) query(ctx context.Context, s server) (sntp.Response, error) {
 	if s.device != "" {
 		return t.queryDevice(ctx, s.device)
 	}
-	conn, err := t.Dial(ctx, s.address)
+	conn, err := t.Machine.Dial(ctx, "udp", s.address.String())
 	if err != nil {
-		return sntp.Response{}, err
+		return sntp.Response{}, withoutNames(err)
 	}
 	defer conn.Close()
-	return sntp.Query(ctx, conn, sntp.Options{Now: t.Clock.Now, Earlier: t.Built})
+	return sntp.Query(ctx, conn, sntp.Options{Now: t.Machine.Now, Earlier: t.Built})
 }
 
 // watched is how long a device is watched for its time to advance.
@@ -156,7 +159,7 @@ const watched = 100 * time.Millisecond
 
 // queryDevice reads a hardware clock, which counts UTC. One that stands still or runs at another speed is none.
 func (t *task) queryDevice(ctx context.Context, device string) (sntp.Response, error) {
-	first, err := t.Clock.ReadPTP(device)
+	first, err := t.Machine.ReadPTP(device)
 	if err != nil {
 		return sntp.Response{}, err
 	}
@@ -165,7 +168,7 @@ func (t *task) queryDevice(ctx context.Context, device string) (sntp.Response, e
 		return sntp.Response{}, ctx.Err()
 	case <-time.After(watched):
 	}
-	r, err := t.Clock.ReadPTP(device)
+	r, err := t.Machine.ReadPTP(device)
 	if err != nil {
 		return sntp.Response{}, err
 	}

@@ -3,39 +3,49 @@ package clock
 import (
 	"context"
 	"slices"
+	"strings"
 )
 
 // settings are the configuration with the servers that are used in the end.
-type settings struct{ Config }
-
-func (s settings) equal(o settings) bool {
-	return s.Disabled == o.Disabled && s.BootTimeout == o.BootTimeout && slices.Equal(s.Servers, o.Servers)
+type settings struct {
+	Config
+	online bool
 }
 
+func (s settings) equal(o settings) bool {
+	return s.Disabled == o.Disabled && s.BootTimeout == o.BootTimeout && s.online == o.online && slices.Equal(s.Servers, o.Servers)
+}
+
+// askable tells whether there is a server that may answer.
+func (s settings) askable() bool { return s.online || slices.ContainsFunc(s.Servers, isDevice) }
+
+func isDevice(server string) bool { return strings.HasPrefix(server, "/dev/") }
+
 // settings are the present ones, and what is closed when they may have changed.
-func (t *task) settings() (s settings, config, offered <-chan struct{}) {
+func (t *task) settings() (s settings, config, network <-chan struct{}) {
 	s.Config, config = t.Config.Watch()
-	network, offered := t.Offered.Watch()
+	known, network := t.Network.Watch()
+	s.online = known.Online
 	if len(s.Servers) == 0 {
-		s.Servers = network
+		s.Servers = known.Servers
 	}
 	if len(s.Servers) == 0 {
 		s.Servers = []string{DefaultServer}
 	}
-	return s, config, offered
+	return s, config, network
 }
 
 // cancelOnChange waits for settings other than now, or for the end of ctx.
 func (t *task) cancelOnChange(ctx context.Context, now settings, cancel func()) {
 	for {
-		s, config, offered := t.settings()
+		s, config, network := t.settings()
 		if !s.equal(now) {
 			cancel()
 			return
 		}
 		select {
 		case <-config:
-		case <-offered:
+		case <-network:
 		case <-ctx.Done():
 			return
 		}

@@ -39,6 +39,7 @@ const (
 	errorLevel   = 3
 	warningLevel = 4
 	infoLevel    = 6
+	debugLevel   = 7
 )
 
 // user is the facility of the kernel log that init writes as.
@@ -83,6 +84,9 @@ const printkFile = "/proc/sys/kernel/printk"
 
 func (l *Log) kernelLevel(level int) { l.m.WriteFile(printkFile, fmt.Append(nil, level), 0) }
 
+// Debugf says what only people who look for it want to know: consoles show it where they show all that the kernel says.
+func (l *Log) Debugf(format string, args ...any) { l.say(debugLevel, "", format, args) }
+
 // Infof says that something went as it should, Warnf that it did not but the boot goes on, and Errorf that it does not.
 func (l *Log) Infof(format string, args ...any) { l.say(infoLevel, "", format, args) }
 
@@ -107,8 +111,8 @@ func (l *Log) say(level int, mark, format string, args []any) {
 	l.also(level, text)
 	text = mark + text
 	l.kmsg(level, text)
-	if level < l.level {
-		return // the kernel has printed it
+	if level < l.level || level == debugLevel {
+		return // the kernel has printed it if it is to be seen
 	}
 	for _, s := range l.sinks {
 		s.write(line(text))

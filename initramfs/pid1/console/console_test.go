@@ -50,6 +50,16 @@ func TestEachLineOnce(t *testing.T) {
 	}
 }
 
+// TestDebugf: consoles show it only with all that the kernel says.
+func TestDebugf(t *testing.T) {
+	for printk, want := range map[string]int{"7": 0, "8": 1} {
+		serial, _, kmsg := show(t, printk, printk == "8", func(_ *fake.Machine, l *Log) { l.Debugf("%d figures", 5) })
+		if n := strings.Count(serial, "bootwright: 5 figures\n"); n != want || kmsg != "<15>bootwright: 5 figures\n" {
+			t.Errorf("printk %s: %d times on the console, kernel log %q", printk, n, kmsg)
+		}
+	}
+}
+
 func TestKernelLogTakesShortLines(t *testing.T) {
 	_, _, kmsg := show(t, "7", false, func(m *fake.Machine, l *Log) {
 		l.Infof("%s\nsecond", strings.Repeat("x", 2000))

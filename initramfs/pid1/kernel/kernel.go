@@ -23,6 +23,7 @@ type Kernel interface {
 	Entropy
 	Power
 	Clock
+	Names
 	Kmsg
 	// SinceBoot is the time since the kernel started, time asleep included (CLOCK_BOOTTIME).
 	SinceBoot() time.Duration

@@ -29,6 +29,7 @@ type Machine struct {
 	*Network
 
 	Clock
+	Names
 	Contents     map[string]map[string]string // files that appear with a mount of a type ("proc") or image ("/rootfs.sqsh")
 	MountErrors  map[string]error             // by target
 	ModuleErrors map[string]error             // by module
@@ -60,7 +61,7 @@ type Machine struct {
 // New is a machine whose initramfs holds files.
 func New(t testing.TB, files map[string]string) *Machine {
 	m := &Machine{
-		Network:  &Network{},
+		Network: &Network{}, Names: Names{},
 		Contents: map[string]map[string]string{}, MountErrors: map[string]error{}, ModuleErrors: map[string]error{},
 		ModuleTimes: map[string]time.Duration{}, Programs: map[string]Program{}, Console: map[string]*bytes.Buffer{}, Mounted: map[string]string{},
 		root: t.TempDir(), begin: time.Now(), signals: make(chan os.Signal, 16), uevents: make(chan kernel.Uevent, 64),
