@@ -8,7 +8,8 @@ import (
 	"github.com/bootwright/bootwright/internal/report"
 )
 
-// file is the content of one, a Blob that unpacks the blocks it is read from. It keeps the last one.
+// file is the content of one, a Blob that unpacks the blocks it is read from. It keeps the last one, except for fragments,
+// which many files share.
 type file struct {
 	im       *image
 	size     int64
@@ -94,32 +95,42 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 
 // readBlock fills p as far as the block goes that holds byte off.
 func (f *file) readBlock(p []byte, off int64) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	size := int64(f.im.super.BlockSize)
 	index := int(off / size)
-	if index != f.index {
-		f.index = -1
-		content, err := f.unpack(index, int(min(size, f.size-int64(index)*size)))
-		if err != nil {
-			return 0, err
-		}
-		f.index, f.content = index, content
+	want := int(min(size, f.size-int64(index)*size))
+	var content []byte
+	var err error
+	if index < len(f.sizes) {
+		content, err = f.block(index, want)
+	} else {
+		content, err = f.end(want)
 	}
-	return copy(p, f.content[off%size:]), nil
+	if err != nil {
+		return 0, err
+	}
+	return copy(p, content[off%size:]), nil
 }
 
-// unpack is block index, of want bytes.
-func (f *file) unpack(index, want int) ([]byte, error) {
-	if index < len(f.sizes) {
-		p, err := f.im.data(f.starts[index], f.sizes[index], want)
-		if err == nil && len(p) != want {
-			err = report.Errorf(report.Invalid, "unpacks to %d bytes, not %d", len(p), want)
-		}
-		return p, err
+// block is block index, of want bytes.
+func (f *file) block(index, want int) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if index == f.index {
+		return f.content, nil
 	}
-	e := f.im.fragments[f.fragment]
-	p, err := f.im.data(e.Start, e.Size, int(f.im.super.BlockSize))
+	p, err := f.im.data(f.starts[index], f.sizes[index], want)
+	if err == nil && len(p) != want {
+		err = report.Errorf(report.Invalid, "unpacks to %d bytes, not %d", len(p), want)
+	}
+	if err == nil {
+		f.index, f.content = index, p
+	}
+	return p, err
+}
+
+// end is the last want bytes, which are in a fragment.
+func (f *file) end(want int) ([]byte, error) {
+	p, err := f.im.fragment(f.fragment)
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +138,29 @@ func (f *file) unpack(index, want int) ([]byte, error) {
 		return nil, report.Errorf(report.Invalid, "bytes %d to %d of a fragment of %d", f.within, uint64(f.within)+uint64(want), len(p))
 	}
 	return p[f.within:][:want], nil
+}
+
+// unpacked is the last fragment that was read: the files of a folder are often in one.
+type unpacked struct {
+	mu      sync.Mutex
+	index   uint32
+	content []byte
+}
+
+// fragment is that with this index.
+func (im *image) fragment(index uint32) ([]byte, error) {
+	last := &im.lastFragment
+	last.mu.Lock()
+	defer last.mu.Unlock()
+	if last.content != nil && last.index == index {
+		return last.content, nil
+	}
+	e := im.fragments[index]
+	p, err := im.data(e.Start, e.Size, int(im.super.BlockSize))
+	if err == nil {
+		last.index, last.content = index, p
+	}
+	return p, err
 }
 
 // data is the block of at most most bytes at start.

@@ -38,7 +38,9 @@ func (p *packer) files(ctx context.Context, files []*tree.Node) error {
 			if at, err = p.file(ctx, n); err != nil {
 				return err
 			}
-			p.seen[n.Content] = at
+			if n.Size() >= int64(p.blockSize) { // smaller ones are in ends
+				p.seen[n.Content] = at
+			}
 		}
 		p.index.files = append(p.index.files, at)
 	}

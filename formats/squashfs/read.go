@@ -52,6 +52,8 @@ type image struct {
 	ids       []uint32
 	fragments []fragment
 	xattrs    *xattrTable
+
+	lastFragment unpacked
 }
 
 type fragment struct {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -21,40 +20,6 @@ import (
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/internal/report/reporttest"
 )
-
-// TestUnsquashfs has the image listed and unpacked by squashfs-tools.
-func TestUnsquashfs(t *testing.T) {
-	t.Parallel()
-	for name, o := range allOptions {
-		tr := sample(t)
-		tr.Remove("dev") // which takes root to unpack
-		for _, n := range tr.Nodes() {
-			n.Xattrs = nil
-		}
-		path := oracle.File(t, write(t, tr, o))
-		dir := filepath.Join(t.TempDir(), "root")
-		oracle.Run(t, "unsquashfs", "-quiet", "-no-progress", "-processors", "1", "-d", dir, path)
-		got, err := tree.FromDir(dir)
-		must(t, err)
-		plain := func(n *tree.Node) { n.UID, n.GID, n.ModTime = 0, 0, epoch }
-		tr.Remove("names") // what is not UTF-8
-		got.Remove("names")
-		got.Dir(".", fs.ModeSticky|0o777)
-		same(t, name, dump(t, got, plain), dump(t, tr, plain))
-
-		tr = sample(t)
-		list := oracle.Run(t, "unsquashfs", "-lln", oracle.File(t, write(t, tr, o)))
-		for _, want := range []string{
-			"drwxrwxrwt 3/4 ", "crw-rw-rw- 0/0                   1,  3 2023-11-14 22:13 squashfs-root/dev/null", "squashfs-root/full/2999-",
-			"prw-r----- 2147483648/0 ", "srw------- 0/4294967295 ",
-			"-rwsr-xr-x 0/0                    5000 2106-02-07 06:28 squashfs-root/bin/su", " squashfs-root/link -> ../../outside",
-		} {
-			if !strings.Contains(list, want) {
-				t.Errorf("%s: the listing lacks %q:\n%.2000s", name, want, list)
-			}
-		}
-	}
-}
 
 // TestDeterministic is about neighbours in time: the order of goroutines, and of Add.
 func TestDeterministic(t *testing.T) {

@@ -165,6 +165,11 @@ func FuzzRead(f *testing.F) {
 		must(f, err)
 		f.Add(p)
 	}
+	attributes := &tree.Tree{}
+	must(f, attributes.Add(tree.Node{Path: "x", Xattrs: map[string]string{"user.a": "b", "security.c": ""}}))
+	p, err := blob.ReadAll(write(f, attributes, squashfs.WriteOptions{}), 1<<20)
+	must(f, err)
+	f.Add(p)
 	f.Fuzz(func(t *testing.T, p []byte) {
 		tr, err := squashfs.Read(blob.Bytes(p), squashfs.Options{MaxFiles: 10_000})
 		if err != nil {

@@ -144,3 +144,38 @@ func TestSqfs2tar(t *testing.T) {
 		same(t, name, dump(t, got), dump(t, tr))
 	}
 }
+
+// TestUnsquashfs has the image unpacked and listed by squashfs-tools.
+func TestUnsquashfs(t *testing.T) {
+	t.Parallel()
+	tr := sample(t)
+	tr.Remove("dev")   // takes root to unpack
+	tr.Remove("names") // which are not UTF-8
+	for _, n := range tr.Nodes() {
+		n.Xattrs = nil
+	}
+	path := oracle.File(t, write(t, tr, allOptions["4K"]))
+	dir := filepath.Join(t.TempDir(), "root")
+	oracle.Run(t, "unsquashfs", "-quiet", "-no-progress", "-processors", "1", "-d", dir, path)
+	got, err := tree.FromDir(dir)
+	must(t, err)
+	got.Dir(".", fs.ModeSticky|0o777)
+	plain := func(n *tree.Node) { n.UID, n.GID, n.ModTime = 0, 0, epoch }
+	same(t, "unpacked", dump(t, got, plain), dump(t, tr, plain))
+}
+
+func TestUnsquashfsLists(t *testing.T) {
+	t.Parallel()
+	for name, o := range allOptions {
+		list := oracle.Run(t, "unsquashfs", "-lln", oracle.File(t, write(t, sample(t), o)))
+		for _, want := range []string{
+			"drwxrwxrwt 3/4 ", "crw-rw-rw- 0/0                   1,  3 2023-11-14 22:13 squashfs-root/dev/null", "squashfs-root/full/2999-",
+			"prw-r----- 2147483648/0 ", "srw------- 0/4294967295 ",
+			"-rwsr-xr-x 0/0                    5000 2106-02-07 06:28 squashfs-root/bin/su", " squashfs-root/link -> ../../outside",
+		} {
+			if !strings.Contains(list, want) {
+				t.Errorf("%s: the listing lacks %q:\n%.2000s", name, want, list)
+			}
+		}
+	}
+}
