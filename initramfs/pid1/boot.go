@@ -27,9 +27,9 @@ type boot struct {
 	configs    []documents.Source // machine configurations in the initramfs
 	network    networking
 
-	config   watch.Value[*config.Config] // the machine configuration; nil is none
-	facts    facts
-	services *services.Runner
+	config      watch.Value[*config.Config] // the machine configuration; nil is none
+	timeIsRight watch.Value[bool]
+	services    *services.Runner
 
 	mu  sync.Mutex
 	log *console.Log

@@ -28,7 +28,6 @@ func (b *boot) loadConfig() error {
 	known := hardware.Machine(b.m)
 	c, said, err := documents.Load(b.configs, configarea.Machine{UUID: known.UUID, Serial: known.Serial, MACs: documents.MACs(b.m)})
 	b.configs = nil
-	b.config.Set(c)
 	b.useConfig(c, said)
 	return err
 }
@@ -47,6 +46,7 @@ func (b *boot) useConfig(c *config.Config, said bootreport.Config) {
 		from += ", for " + said.Match
 	}
 	b.say().Infof("machine configuration: %d documents, %s", len(said.Documents), from)
+	b.config.Set(c)
 	if main := c.Main(); main != nil {
 		b.network.config.Set(&main.Machine.Network)
 	}

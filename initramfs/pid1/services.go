@@ -5,48 +5,43 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/services"
 	"github.com/bootwright/bootwright/initramfs/pid1/services/container"
 	"github.com/bootwright/bootwright/initramfs/pid1/services/containerd"
-	"github.com/bootwright/bootwright/initramfs/pid1/watch"
 	"github.com/bootwright/bootwright/machine/bootreport"
 )
 
-// facts are what services wait for.
-type facts struct {
-	network watch.Value[reach]
-	time    watch.Value[bool] // the clock is right
-}
-
-// reach is how far the network has come.
-type reach struct {
-	Addresses    bool // beside those of the loopback
-	Connectivity bool // the rest of the world can be reached
-	Hostname     bool
-	EtcFiles     bool // /etc/hosts and /etc/resolv.conf are written
-}
-
-// waitNetwork is met when the network has come so far as what, a word of the dependencies of extension services.
-func (f *facts) waitNetwork(what string) services.Condition {
+// waitNetwork is met when the network has come so far as what, a word of the dependencies of extension services. The files
+// in /etc are written, and the host name is set, when the network has been made.
+func (b *boot) waitNetwork(what string) services.Condition {
 	return services.Condition{Name: "network " + what, Met: func() (bool, <-chan struct{}) {
-		now, changed := f.network.Watch()
-		return map[string]bool{
-			"addresses": now.Addresses, "connectivity": now.Connectivity, "hostname": now.Hostname, "etcfiles": now.EtcFiles,
-		}[what], changed
+		now, changed := b.network.status.Watch()
+		switch what {
+		case "addresses":
+			return now.Online, changed
+		case "connectivity":
+			return now.Online && slices.ContainsFunc(now.Report.Routes, isDefault), changed
+		default: // hostname, etcfiles
+			return now.Made, changed
+		}
 	}}
 }
 
-func (f *facts) waitTime() services.Condition {
-	return services.Condition{Name: "the time", Met: f.time.Watch}
+func isDefault(r bootreport.Route) bool { return r.To == "0.0.0.0/0" || r.To == "::/0" }
+
+// waitTime is met when the clock is right.
+func (b *boot) waitTime() services.Condition {
+	return services.Condition{Name: "the time", Met: b.timeIsRight.Watch}
 }
 
 // startServices begins with all services. None is waited for.
 func (b *boot) startServices() error {
 	found, err := container.Find(container.Deps{
-		M: b.m, Config: &b.config, Cgroup: extensionsCgroup, Network: b.facts.waitNetwork, Time: b.facts.waitTime(),
+		M: b.m, Config: &b.config, Cgroup: extensionsCgroup, Network: b.waitNetwork, Time: b.waitTime(),
 	})
 	faults := []error{err}
 	hasContainerd := b.has(containerd.Program)

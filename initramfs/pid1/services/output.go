@@ -15,7 +15,7 @@ const maxLast = 300
 
 // output takes what a service prints: it hands it on, shows it line by line where that is asked for, and keeps the last line.
 type output struct {
-	to   io.Writer         // nil keeps nothing
+	to   io.WriteCloser    // nil keeps nothing
 	show func(line string) // nil shows nothing
 
 	mu   sync.Mutex
@@ -55,11 +55,15 @@ func (o *output) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// end takes what is left for a line, and returns the last line.
+// end takes what is left for a line, and returns the last line. What a program left behind may still write; it is lost.
 func (o *output) end() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.endLine()
+	if o.to != nil {
+		o.to.Close()
+	}
+	o.to, o.show = nil, nil
 	return o.last
 }
 

@@ -70,8 +70,8 @@ type Log interface {
 // Deps are what a Runner needs.
 type Deps struct {
 	Log Log
-	// Output gives a writer for each service's output; nil keeps none.
-	Output func(service string) io.Writer
+	// Output opens a writer for what a service prints each time it runs; nil keeps nothing.
+	Output func(service string) io.WriteCloser
 	// Changed is told of the services whenever the state of one has changed; they are in the order in which they were added.
 	Changed func([]bootreport.Service)
 	// SinceBoot is the time that reports count in.
