@@ -73,7 +73,7 @@ func (a Args) Machine() map[string]string {
 		if !strings.HasPrefix(arg.Key, prefix) {
 			continue
 		}
-		value := arg.Value
+		value := HideURL(arg.Value)
 		if same(arg.Key, ConfigInline) || strings.Contains(arg.Key, "secret") || len(value) > longest {
 			value = "…"
 		}
@@ -83,4 +83,24 @@ func (a Args) Machine() map[string]string {
 		found[arg.Key] = value
 	}
 	return found
+}
+
+// HideURL is a URL as it may be shown: without user and password, and with "…" for what comes after "?". Other text stays.
+func HideURL(s string) string {
+	scheme, rest, isURL := strings.Cut(s, "://")
+	if !isURL {
+		return s
+	}
+	rest, _, query := strings.Cut(rest, "?")
+	host, path := rest, ""
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		host, path = rest[:i], rest[i:]
+	}
+	if at := strings.LastIndexByte(host, '@'); at >= 0 {
+		host = "…" + host[at:]
+	}
+	if query {
+		path += "?…"
+	}
+	return scheme + "://" + host + path
 }

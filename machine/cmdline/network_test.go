@@ -69,3 +69,19 @@ func FuzzNetwork(f *testing.F) {
 		}
 	})
 }
+
+func TestHideURL(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"http://h/c": "http://h/c", "https://user:pw@h:1/c?token=x": "https://…@h:1/c?…", "http://h": "http://h", "http://h?a=b": "http://h?…",
+		"metal-iso": "metal-iso", "A=b?c": "A=b?c", "http://a@b@c/d@e": "http://…@c/d@e", "": "",
+	} {
+		if got := HideURL(in); got != want {
+			t.Errorf("%s becomes %s, want %s", in, got, want)
+		}
+	}
+	args := Parse("talos.config=http://u:p@h/c?t=secret")
+	if got := args.Machine()[Config]; got != "http://…@h/c?…" {
+		t.Errorf("reports show %s", got)
+	}
+}

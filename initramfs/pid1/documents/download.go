@@ -131,18 +131,3 @@ func Expand(address string, v Variables) (string, error) {
 
 // ErrUnknown is that a URL asks for what the machine does not know, or not yet.
 var ErrUnknown = errors.New("the machine does not know its")
-
-// Hide is a URL as it may be shown: without user and password, and with "…" for what comes after "?".
-func Hide(address string) string {
-	if i := strings.Index(address, "://"); i >= 0 {
-		host, rest, _ := strings.Cut(address[i+3:], "/")
-		if at := strings.LastIndexByte(host, '@'); at >= 0 {
-			host = "…" + host[at:]
-		}
-		address = address[:i+3] + host + "/" + rest
-	}
-	if before, _, found := strings.Cut(address, "?"); found {
-		return before + "?…"
-	}
-	return address
-}

@@ -12,6 +12,7 @@ import (
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/internal/yamldoc"
 	"github.com/bootwright/bootwright/machine/bootreport"
+	"github.com/bootwright/bootwright/machine/cmdline"
 )
 
 // Finder looks for a configuration outside of what was booted.
@@ -63,7 +64,7 @@ func (f Finder) Find(ctx context.Context, v Variables) (Given, error) {
 	case f.overHTTP():
 		return f.url(ctx, v)
 	case f.Argument != "":
-		return Given{Source: bootreport.SourceURL, Origin: Hide(f.Argument)}, report.Errorf(report.Unsupported,
+		return Given{Source: bootreport.SourceURL, Origin: cmdline.HideURL(f.Argument)}, report.Errorf(report.Unsupported,
 			"the kernel argument talos.config must be an http:// or https:// URL, metal-iso or none")
 	case f.seed() != "":
 		return f.seedURL(ctx)
@@ -76,13 +77,13 @@ func (f Finder) Find(ctx context.Context, v Variables) (Given, error) {
 }
 
 func (f Finder) url(ctx context.Context, v Variables) (g Given, err error) {
-	g = Given{Source: bootreport.SourceURL, Origin: Hide(f.Argument)}
+	g = Given{Source: bootreport.SourceURL, Origin: cmdline.HideURL(f.Argument)}
 	address, err := Expand(f.Argument, v)
 	if err != nil && !errors.Is(err, ErrUnknown) {
 		return g, report.Errorf(report.Unsupported, "%s: %w", g.Origin, err)
 	}
 	if err == nil {
-		g.Origin = Hide(address)
+		g.Origin = cmdline.HideURL(address)
 		g.Text, err = f.Download.Get(ctx, address)
 	}
 	if err != nil {
@@ -129,7 +130,7 @@ func (f Finder) seed() string {
 
 func (f Finder) seedURL(ctx context.Context) (g Given, err error) {
 	address := f.seed()
-	g = Given{Source: bootreport.SourceNoCloud, Origin: Hide(address + fileUser)}
+	g = Given{Source: bootreport.SourceNoCloud, Origin: cmdline.HideURL(address + fileUser)}
 	if g.Text, err = f.Download.Get(ctx, address+fileUser); err != nil {
 		return g, fmt.Errorf("%s: %w", g.Origin, err)
 	}

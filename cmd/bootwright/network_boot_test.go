@@ -1,0 +1,106 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/iso9660"
+	"github.com/bootwright/bootwright/formats/tree"
+	"github.com/bootwright/bootwright/internal/vm"
+	"github.com/bootwright/bootwright/internal/vm/vmtest"
+	"github.com/bootwright/bootwright/machine/bootreport"
+	"github.com/bootwright/bootwright/machine/configarea/configareatest"
+)
+
+// nic is a network card on QEMU's own network, where the host is 10.0.2.2.
+func nic(id string) []string {
+	return []string{"-netdev", "user,id=" + id, "-device", "virtio-net-pci,netdev=" + id}
+}
+
+// serve offers configurations by path to machines of QEMU, and returns the port.
+func serve(t *testing.T, configs map[string]string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, ok := configs[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		w.Write([]byte(text))
+	})}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+const machineUUID = "4c4c4544-0000-4000-8000-000000000007"
+
+// TestBootURL boots an ISO whose machine configuration is at a URL, over DHCP.
+func TestBootURL(t *testing.T) {
+	vmtest.Need(t)
+	port := serve(t, map[string]string{"/" + machineUUID + ".yaml": configareatest.Worker("from-http")})
+	iso := built(t, "iso", "amd64", "--extra-kernel-arg", "talos.config=http://10.0.2.2:"+port+"/${uuid}.yaml?token=secret")
+	for _, firmware := range []vm.Firmware{vm.UEFI, vm.BIOS} {
+		console := vmtest.Boot(t, vm.Options{Image: iso, As: vm.CDROM, Firmware: firmware, ExtraArgs: append(nic("n0"), "-uuid", machineUUID)})
+		r := vmtest.Report(t, console)
+		if want := "http://10.0.2.2:" + port + "/" + machineUUID + ".yaml?…"; r.Config.Source != bootreport.SourceURL || r.Config.Origin != want || len(r.Config.Documents) != 1 {
+			t.Errorf("%s: configuration %+v, want one from %s", firmware, r.Config, want)
+		}
+		checkOnline(t, r, "eth0")
+		if s := r.Network.Hostname; r.Hostname != "from-http" || s == nil || s.Origin != "configuration" || len(r.Errors) > 0 {
+			t.Errorf("%s: host name %q %+v, errors %+v", firmware, r.Hostname, s, r.Errors)
+		}
+		for line := range strings.Lines(console) { // the kernel shows its whole command line
+			ours := strings.Contains(line, "bootwright: ") || strings.Contains(line, bootreport.Prefix)
+			if ours && strings.Contains(line, "token=secret") || strings.Contains(line, configareatest.Token) {
+				t.Errorf("%s: a secret is on the console: %s", firmware, line)
+			}
+		}
+	}
+}
+
+// checkOnline checks that a link has what QEMU's DHCP server gives.
+func checkOnline(t *testing.T, r *bootreport.Report, link string) {
+	t.Helper()
+	for _, l := range r.Network.Links {
+		if l.Name == link && l.Up && l.Carrier && len(l.Addresses) > 0 && l.Addresses[0] == (bootreport.Address{Address: "10.0.2.15/24", Origin: "dhcp"}) {
+			return
+		}
+	}
+	t.Errorf("%s has no lease: %+v", link, r.Network)
+}
+
+// TestBootSeed boots an ISO beside a NoCloud seed.
+func TestBootSeed(t *testing.T) {
+	vmtest.Need(t)
+	seed := &tree.Tree{}
+	seed.File("user-data", 0o644, blob.String(strings.Replace(configareatest.Worker("x"), "    hostname: x\n", "    nameservers: [10.0.2.3]\n", 1)))
+	seed.File("meta-data", 0o644, blob.String("instance-id: i-1\nlocal-hostname: from-seed\n"))
+	image, err := iso9660.Format(seed, iso9660.Options{VolumeID: "cidata"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "seed.iso")
+	if err := blob.WriteFile(t.Context(), file, image, blob.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	drive := []string{"-drive", "if=none,id=seed,format=raw,readonly=on,file=" + file, "-device", "virtio-blk-pci,drive=seed"}
+	r := vmtest.Report(t, vmtest.Boot(t, vm.Options{
+		Image: built(t, "iso", "amd64"), As: vm.CDROM, Firmware: vm.UEFI, ExtraArgs: append(nic("n0"), drive...),
+	}))
+	if r.Config.Source != bootreport.SourceNoCloud || !strings.HasSuffix(r.Config.Origin, ": user-data") || len(r.Config.Documents) != 1 {
+		t.Errorf("configuration %+v", r.Config)
+	}
+	if s := r.Network.Hostname; r.Hostname != "from-seed" || s == nil || s.Origin != "platform" || len(r.Errors) > 0 {
+		t.Errorf("host name %q %+v, errors %+v", r.Hostname, s, r.Errors)
+	}
+}
