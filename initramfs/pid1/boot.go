@@ -26,6 +26,7 @@ type boot struct {
 	*reporting                    // the boot report
 	configs    []documents.Source // machine configurations in the initramfs
 	network    networking
+	clock      timekeeping
 
 	config      watch.Value[*config.Config] // the machine configuration; nil is none
 	timeIsRight watch.Value[bool]
@@ -63,6 +64,7 @@ func (b *boot) steps() []step {
 		{"modules", false, b.loadDeviceModules},
 		{"documents", false, b.loadConfig},
 		{"network", false, b.startNetwork},
+		{"time", false, b.startTime},
 		{"sources", false, b.findConfig},
 		{"hardware", false, b.inspectHardware},
 		{"services", false, b.startServices},

@@ -49,6 +49,7 @@ func (b *boot) useConfig(c *config.Config, said bootreport.Config) {
 	b.config.Set(c)
 	if main := c.Main(); main != nil {
 		b.network.config.Set(&main.Machine.Network)
+		b.clock.use(main.Machine.Time)
 	}
 }
 

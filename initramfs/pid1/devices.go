@@ -34,13 +34,10 @@ func (b *boot) loadDeviceModules() error {
 	return err
 }
 
-// inspectHardware puts into the report what the machine is, and warns of a clock that cannot be right.
+// inspectHardware puts into the report what the machine is.
 func (b *boot) inspectHardware() error {
 	err := b.mountFirmwareVariables()
 	b.inspect()
-	if c := b.report.Clock; c.BeforeBuild {
-		b.say().Warnf("the clock says %s, but the image is from %s", c.Now, time.Unix(b.report.Epoch, 0).UTC().Format(time.RFC3339))
-	}
 	for _, d := range b.report.Disks {
 		b.say().Infof("disk %s: %s", d.Name, strings.TrimSpace(fmt.Sprintf("%d MiB %s %s", d.Size>>20, d.Transport, d.Model)))
 	}
@@ -49,12 +46,11 @@ func (b *boot) inspectHardware() error {
 
 // inspect is for a boot that fails too.
 func (b *boot) inspect() {
-	now := time.Now().UTC()
 	firmware, machine := hardware.Firmware(b.m), hardware.Machine(b.m)
 	cpus, memory, disks := hardware.CPUs(b.m), hardware.Memory(b.m), hardware.Disks(b.m)
 	b.change(func(r *bootreport.Report) {
 		r.Firmware, r.Machine, r.CPUs, r.Memory, r.Disks = firmware, machine, cpus, memory, disks
-		r.Clock = bootreport.Clock{Now: now.Format(time.RFC3339), BeforeBuild: now.Unix() < r.Epoch}
+		b.showClock(r)
 	})
 }
 
