@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -54,8 +53,9 @@ func newConfigSchemaCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "print the JSON Schema of machine configurations",
-		Long: `schema prints the JSON Schema (draft 2020-12) of a document of a machine's configuration, with which editors check and complete
-while one writes.`,
+		Long: `schema prints the JSON Schema (draft 2020-12) of a document of a machine's configuration, with which editors check, complete
+and explain while one writes. Those that know yaml-language-server find it by the first line of a configuration:
+  # yaml-language-server: $schema=machine.schema.json`,
 		Example: "  wrightctl config schema > machine.schema.json",
 		Args:    cli.Arguments(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -118,7 +118,8 @@ func (o *clientOptions) complete(a *app) cobra.CompletionFunc {
 }
 
 func newConfigContextsCommand(a *app, opts *clientOptions) *cobra.Command {
-	return &cobra.Command{
+	asJSON := false
+	cmd := &cobra.Command{
 		Use:     "contexts",
 		Aliases: []string{"get-contexts"},
 		Short:   "list contexts",
@@ -129,20 +130,45 @@ func newConfigContextsCommand(a *app, opts *clientOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printContexts(a, c)
+			if asJSON {
+				return cli.PrintJSON(a.stdout, contextRows(c))
+			}
+			return printContexts(a, contextRows(c))
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
 }
 
-func printContexts(a *app, c *client.Config) error {
+// contextRow is a context in the list.
+type contextRow struct {
+	Name      string   `json:"name"`
+	Current   bool     `json:"current"`
+	Endpoints []string `json:"endpoints"`
+	Nodes     []string `json:"nodes"`
+}
+
+func contextRows(c *client.Config) []contextRow {
+	rows := []contextRow{}
+	for _, name := range c.Names() {
+		context := c.Contexts[name]
+		rows = append(rows, contextRow{name, name == c.Context, notNil(context.Endpoints), notNil(context.Nodes)})
+	}
+	return rows
+}
+
+// notNil is list as JSON should have it: [], not null.
+func notNil(list []string) []string { return append([]string{}, list...) }
+
+func printContexts(a *app, rows []contextRow) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(w, "CURRENT\tNAME\tENDPOINTS\tNODES")
-	for _, name := range c.Names() {
+	for _, r := range rows {
 		current := ""
-		if name == c.Context {
+		if r.Current {
 			current = "*"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", current, name, strings.Join(c.Contexts[name].Endpoints, ","), strings.Join(c.Contexts[name].Nodes, ","))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", current, r.Name, strings.Join(r.Endpoints, ","), strings.Join(r.Nodes, ","))
 	}
 	return w.Flush()
 }
@@ -264,7 +290,7 @@ func (o *clientOptions) info(ctx context.Context, a *app) (contextInfo, error) {
 	if err != nil {
 		return contextInfo{}, report.Errorf(report.KindOf(err), "%s: %w", path, err)
 	}
-	info := contextInfo{Context: name, Nodes: slices.Concat([]string{}, context.Nodes), Endpoints: slices.Concat([]string{}, context.Endpoints), Roles: []string{}}
+	info := contextInfo{Context: name, Nodes: notNil(context.Nodes), Endpoints: notNil(context.Endpoints), Roles: []string{}}
 	if len(context.Crt) == 0 {
 		return info, nil
 	}

@@ -113,7 +113,7 @@ func (d *Doc) checkText(data []byte) error {
 		case r == utf8.RuneError && size == 1:
 			bad = "a byte that is not UTF-8"
 		case !printable(r):
-			bad = "a control character"
+			bad = "a control character: this may be a binary file, not a YAML text"
 		}
 		if bad != "" {
 			before := newlines().Replace(string(data[:i]))
