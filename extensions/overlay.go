@@ -50,7 +50,7 @@ func place(out *tree.Tree, n tree.Node) {
 			out.Remove(p)
 		}
 	}
-	if !n.Mode.IsDir() {
+	if old := out.Get(n.Path); old != nil && old.Mode.IsDir() != n.Mode.IsDir() {
 		out.Remove(n.Path)
 	}
 	mustAdd(out, n)

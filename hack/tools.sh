@@ -17,6 +17,7 @@ packages=(
   strace                       # that a build runs nothing
   kmod                         # depmod, modinfo
   iucode-tool                  # microcode
+  make linux-headers-cloud-amd64 # kernel modules of tests
   zstd xz-utils
   chrony                       # chronyd as a time server; a machine has one such program, so this replaces another
   # what is judged
