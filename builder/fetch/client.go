@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/bootwright/bootwright/builder/fetch/registry"
 	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/signature"
 	"github.com/bootwright/bootwright/builder/store"
@@ -33,40 +34,24 @@ type Options struct {
 
 // Client finds and opens images. It is safe for concurrent use.
 type Client struct {
-	store     *store.Store
-	opts      Options
-	transport http.RoundTripper
+	store  *store.Store
+	opts   Options
+	remote *registry.Client
 
-	mu       sync.Mutex
-	sessions map[string]http.RoundTripper // by endpoint and repository, logged in
-	down     map[string]bool              // endpoints that did not work
-	signers  map[blob.Digest]blob.Digest  // IDs of keys, by image that was verified
+	mu      sync.Mutex
+	signers map[blob.Digest]blob.Digest // IDs of keys, by image that was verified
 }
 
 // New returns a Client that keeps what it downloads in s and reads files through it.
 func New(s *store.Store, opts Options) *Client {
-	if opts.Keychain == nil {
-		opts.Keychain = authn.DefaultKeychain
-	}
-	if opts.Attempts <= 0 {
-		opts.Attempts = 5
-	}
-	if opts.Pause <= 0 {
-		opts.Pause = 500 * time.Millisecond
-	}
-	if opts.Stall <= 0 {
-		opts.Stall = time.Minute
-	}
 	if opts.Parallel <= 0 {
 		opts.Parallel = 4
 	}
-	if opts.Progress == nil {
-		opts.Progress = func(int64) {}
-	}
-	return &Client{
-		store: s, opts: opts, transport: newTransport(opts.Transport, opts.Registries),
-		sessions: map[string]http.RoundTripper{}, down: map[string]bool{}, signers: map[blob.Digest]blob.Digest{},
-	}
+	remote := registry.New(s, registry.Options{
+		Registries: opts.Registries, Keychain: opts.Keychain, Insecure: opts.Insecure, Transport: opts.Transport,
+		Attempts: opts.Attempts, Pause: opts.Pause, Stall: opts.Stall, Parallel: opts.Parallel, Progress: opts.Progress,
+	})
+	return &Client{store: s, opts: opts, remote: remote, signers: map[blob.Digest]blob.Digest{}}
 }
 
 // Image is an image whose every byte that can be read here was verified. Its Blobs belong to the Client's store.
@@ -108,7 +93,8 @@ func (c *Client) source(r reference.Reference) (source, error) {
 	case reference.Folder:
 		return folder{c.store, r}, nil
 	}
-	return c.registry(r)
+	repo, err := c.remote.Repository(r)
+	return remote{repo, r}, err
 }
 
 // Open opens a locked image, downloading what is neither on disk nor in the store. Errors are of kind NotFound (the

@@ -17,10 +17,8 @@
 // On disk it writes nothing but entries of builder/store. For dir: and for `docker save` archives, which have no OCI
 // manifest, it makes one from their content, always the same for the same content.
 //
-// Where a registry is asked is for Options.Registries to say: mirrors in their order, then the registry itself (distribution-spec,
-// and containerd's docs/hosts.md for the parameter ns). What an endpoint does not give, or gives wrong, is asked of the next;
-// a download goes on there where it was cut off. One that was down is asked last from then on. Signatures are found by cosign's
-// tag and by what refers to an image.
+// How registries are asked is for builder/fetch/registry; whose signatures count is for builder/signature. Signatures are found
+// by cosign's tag and by what refers to an image.
 //
 // It leaves out schema 1, digests other than SHA-256, foreign layers' URLs, descriptors' embedded data and compressed tar
 // archives.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"github.com/bootwright/bootwright/builder/fetch/registry"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
@@ -15,9 +16,9 @@ import (
 
 // Limits on what others wrote.
 const (
-	maxManifest  = 4 << 20 // bytes of a manifest, index or config that is read into memory
-	maxDepth     = 4       // indexes inside indexes
-	maxManifests = 64      // looked at in one Resolve
+	maxManifest  = registry.MaxManifest // bytes of a manifest, index or config that is read into memory
+	maxDepth     = 4                    // indexes inside indexes
+	maxManifests = 64                   // looked at in one Resolve
 )
 
 // Annotations of descriptors that mean something here (image-spec, annotations.md).

@@ -11,6 +11,7 @@
 package reference
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,6 +108,9 @@ func (r Reference) Repository(insecure bool) (name.Repository, error) {
 
 // Remote reports whether a registry serves the image.
 func (r Reference) Remote() bool { return r.Scheme == Registry || r.Scheme == PlainHTTP }
+
+// TagOrLatest is the tag that a registry is asked for.
+func (r Reference) TagOrLatest() string { return cmp.Or(r.Tag, "latest") }
 
 func validTag(s string) bool {
 	for i, c := range s {

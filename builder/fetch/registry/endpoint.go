@@ -1,4 +1,4 @@
-package fetch
+package registry
 
 import (
 	"context"
@@ -31,7 +31,7 @@ type endpoint struct {
 
 func (c *Client) endpoint(r reference.Reference, repo name.Repository, place registries.Endpoint) (*endpoint, error) {
 	e := &endpoint{Endpoint: place, c: c, ref: r, repo: repo, http: place.URL.Scheme == "http"}
-	if place.Origin && (c.opts.Insecure || r.Scheme == reference.PlainHTTP) {
+	if place.Origin && c.insecure(r) {
 		e.http = true
 	}
 	var opts []name.Option
@@ -43,10 +43,19 @@ func (c *Client) endpoint(r reference.Reference, repo name.Repository, place reg
 	return e, err
 }
 
-// getManifest is a manifest by tag or digest, cut off with an error behind maxManifest bytes.
+// getManifest is a manifest by tag or digest, cut off with an error behind MaxManifest bytes.
 func (e *endpoint) getManifest(ctx context.Context, which string) (io.ReadCloser, error) {
 	accept := []string{string(types.OCIImageIndex), string(types.OCIManifestSchema1), string(types.DockerManifestList), string(types.DockerManifestSchema2)}
 	return e.getSmall(ctx, "manifests/"+which, strings.Join(accept, ", "))
+}
+
+func (e *endpoint) readManifest(ctx context.Context, which string) ([]byte, error) {
+	body, err := e.getManifest(ctx, which)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(body)
 }
 
 func (e *endpoint) getSmall(ctx context.Context, path, accept string) (io.ReadCloser, error) {
@@ -57,7 +66,7 @@ func (e *endpoint) getSmall(ctx context.Context, path, accept string) (io.ReadCl
 	return struct {
 		io.Reader
 		io.Closer
-	}{&capped{res.Body, maxManifest}, res.Body}, nil
+	}{&capped{res.Body, MaxManifest}, res.Body}, nil
 }
 
 // capped is a reader that fails, rather than ends, behind n bytes.
@@ -69,7 +78,7 @@ type capped struct {
 func (c *capped) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	if c.n -= int64(n); c.n < 0 {
-		return 0, report.Errorf(report.Unsupported, "a manifest of more than %d bytes", maxManifest)
+		return 0, report.Errorf(report.Unsupported, "a manifest of more than %d bytes", MaxManifest)
 	}
 	return n, err
 }

@@ -1,6 +1,7 @@
-package fetch
+package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,27 +9,29 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
 	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
-// registry is a repository of a registry (distribution-spec, "Pull"), and everywhere it may be had from.
-type registry struct {
+// Repository is a repository, and everywhere it may be had from.
+type Repository struct {
 	c         *Client
-	ref       reference.Reference
 	host      string // of the registry, as rules name it
 	endpoints []*endpoint
 }
 
-func (c *Client) registry(r reference.Reference) (source, error) {
-	repo, err := r.Repository(c.opts.Insecure || r.Scheme == reference.PlainHTTP)
+// Repository is what r names, of which tag and digest are ignored.
+func (c *Client) Repository(r reference.Reference) (*Repository, error) {
+	repo, err := r.Repository(c.insecure(r))
 	if err != nil {
 		return nil, report.Errorf(report.Invalid, "%w", err)
 	}
 	host, _, _ := strings.Cut(r.Name, "/")
-	out := registry{c: c, ref: r, host: host}
+	out := &Repository{c: c, host: host}
 	for _, place := range c.opts.Registries.Endpoints(host) {
 		e, err := c.endpoint(r, repo, place)
 		if err != nil {
@@ -40,7 +43,7 @@ func (c *Client) registry(r reference.Reference) (source, error) {
 }
 
 // order is the endpoints as configured, those last that were found to be down.
-func (r registry) order() []*endpoint {
+func (r *Repository) order() []*endpoint {
 	out := slices.Clone(r.endpoints)
 	slices.SortStableFunc(out, func(a, b *endpoint) int {
 		switch down := r.c.isDown; {
@@ -55,7 +58,7 @@ func (r registry) order() []*endpoint {
 }
 
 // each asks one endpoint after another until one gives what do wants of it.
-func (r registry) each(ctx context.Context, do func(*endpoint) error) error {
+func (r *Repository) each(ctx context.Context, do func(*endpoint) error) error {
 	var all failures
 	endpoints := r.order()
 	for i, e := range endpoints {
@@ -77,7 +80,7 @@ type failure struct {
 type failures []failure
 
 // failed is one error of all: that there is none where every endpoint said so.
-func (r registry) failed(all failures) error {
+func (r *Repository) failed(all failures) error {
 	switch len(all) {
 	case 0:
 		return report.WithHint(report.Errorf(report.Unavailable, "the registry configuration lets nobody serve images of %s", r.host),
@@ -103,64 +106,62 @@ func (r registry) failed(all failures) error {
 	return err
 }
 
-func (r registry) roots(ctx context.Context) ([]descriptor, error) {
-	if r.ref.Digest != "" {
-		return []descriptor{{Digest: r.ref.Digest, Size: unknown}}, nil
-	}
-	tag := r.ref.Tag
-	if tag == "" {
-		tag = "latest"
-	}
-	d, err := r.tagged(ctx, tag)
-	return []descriptor{d}, err
-}
-
-// tagged is the manifest or index that a tag names now. What is neither counts as no answer: a mirror that is a web server
-// says much.
-func (r registry) tagged(ctx context.Context, tag string) (descriptor, error) {
-	var d descriptor
+// Tagged is the manifest that a tag names now. What check refuses counts as no answer: a mirror that is a web server says much.
+func (r *Repository) Tagged(ctx context.Context, tag string, check func([]byte) error) (store.Entry, error) {
+	var out store.Entry
 	err := r.each(ctx, func(at *endpoint) error {
-		body, err := at.getManifest(ctx, tag)
-		if err != nil {
-			return err
-		}
-		defer body.Close()
-		e, err := r.c.store.Put(ctx, "", unknown, body)
-		if err != nil {
-			return err
-		}
-		d = descriptor{Digest: e.Digest, Size: e.Blob.Size()}
-		p, err := readSmall(e.Blob)
+		p, err := at.readManifest(ctx, tag)
 		if err == nil {
-			_, err = parseManifest(p, "")
+			err = check(p)
+		}
+		if err == nil {
+			out, err = r.c.store.Put(ctx, "", -1, bytes.NewReader(p))
 		}
 		return err
 	})
-	return d, err
+	return out, err
 }
 
-func (r registry) manifest(ctx context.Context, d descriptor) (blob.Blob, error) {
-	if b, err := r.c.store.Blob(ctx, d.Digest); report.KindOf(err) != report.NotFound {
+// Manifest is a manifest by digest; a negative size is not known.
+func (r *Repository) Manifest(ctx context.Context, d blob.Digest, size int64) (blob.Blob, error) {
+	if b, err := r.c.store.Blob(ctx, d); report.KindOf(err) != report.NotFound {
 		return b, err
 	}
 	var e store.Entry
 	err := r.each(ctx, func(at *endpoint) (err error) {
-		e, err = r.c.store.Obtain(ctx, d.Digest, d.Size, func(ctx context.Context) (io.ReadCloser, error) {
-			return at.getManifest(ctx, string(d.Digest))
+		e, err = r.c.store.Obtain(ctx, d, size, func(ctx context.Context) (io.ReadCloser, error) {
+			return at.getManifest(ctx, string(d))
 		})
 		return err
 	})
 	return e.Blob, err
 }
 
-// blob downloads from the first endpoint that works. Where the content turns out to be wrong, it is downloaded again without
+// Referrers is the index of what refers to a digest (distribution-spec 1.1, "Listing Referrers"), or an error of kind NotFound
+// from a registry that has no such API. What check refuses counts as no answer.
+func (r *Repository) Referrers(ctx context.Context, d blob.Digest, check func([]byte) error) error {
+	return r.each(ctx, func(at *endpoint) error {
+		body, err := at.getSmall(ctx, "referrers/"+string(d), string(types.OCIImageIndex))
+		if err != nil {
+			return lacksAPI(err)
+		}
+		defer body.Close()
+		p, err := io.ReadAll(body)
+		if err == nil {
+			err = check(p)
+		}
+		return err
+	})
+}
+
+// Blob downloads from the first endpoint that works. Where the content turns out to be wrong, it is downloaded again without
 // the endpoint that it began with, as long as there are others.
-func (r registry) blob(ctx context.Context, d descriptor) (blob.Blob, error) {
+func (r *Repository) Blob(ctx context.Context, d blob.Digest, size int64) (blob.Blob, error) {
 	endpoints, all := r.order(), failures(nil)
 	for {
 		var from *download
-		e, err := r.c.store.Obtain(ctx, d.Digest, d.Size, func(ctx context.Context) (io.ReadCloser, error) {
-			from = &download{ctx: ctx, r: r, d: d, left: endpoints, failed: all}
+		e, err := r.c.store.Obtain(ctx, d, size, func(ctx context.Context) (io.ReadCloser, error) {
+			from = &download{ctx: ctx, r: r, digest: d, size: size, left: endpoints, failed: all}
 			return from, nil
 		})
 		if !errors.Is(err, store.ErrContent) || from == nil || len(from.sent) == 0 {

@@ -1,4 +1,4 @@
-package fetch
+package registry
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -127,6 +128,15 @@ func (e *endpoint) explain(ctx context.Context, err error) error {
 		return report.WithHint(report.Errorf(report.Unavailable, "%s", plain(err)), "where a registry has no TLS, write http://%s", e.ref.Name)
 	}
 	return report.Errorf(report.Unavailable, "%s", plain(err))
+}
+
+// lacksAPI makes NotFound of how registries say that they do not know such requests.
+func lacksAPI(err error) error {
+	if e, ok := errors.AsType[*transport.Error](err); ok && e.StatusCode >= 400 && e.StatusCode < 500 &&
+		!slices.Contains([]int{401, 403, 408, 429}, e.StatusCode) {
+		return report.Errorf(report.NotFound, "no list of referrers: %s", plain(err))
+	}
+	return err
 }
 
 // plain is what err says, fit for a terminal: it may repeat a page that a server sent.

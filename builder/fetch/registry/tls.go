@@ -1,4 +1,4 @@
-package fetch
+package registry
 
 import (
 	"crypto/tls"

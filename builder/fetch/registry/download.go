@@ -1,4 +1,4 @@
-package fetch
+package registry
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
@@ -18,8 +19,9 @@ const refill = 256 << 10
 // and skips what it has where the server cannot send just the rest. Where an endpoint gives up, the next one goes on.
 type download struct {
 	ctx    context.Context
-	r      registry
-	d      descriptor
+	r      *Repository
+	digest blob.Digest
+	size   int64
 	left   []*endpoint // to ask; the first one now
 	failed failures    // of those before
 	sent   []*endpoint // who sent something, in order
@@ -33,11 +35,11 @@ func (d *download) Read(p []byte) (int, error) {
 	for {
 		n, err := d.read(p)
 		d.count(n)
-		if n > 0 || err == nil || err == io.EOF && d.off >= d.d.Size {
+		if n > 0 || err == nil || err == io.EOF && d.off >= d.size {
 			return n, only(err, n)
 		}
 		if err == io.EOF {
-			err = fmt.Errorf("the connection ended after %d of %d bytes: %w", d.off, d.d.Size, io.ErrUnexpectedEOF)
+			err = fmt.Errorf("the connection ended after %d of %d bytes: %w", d.off, d.size, io.ErrUnexpectedEOF)
 		}
 		d.Close()
 		if err := d.again(err); err != nil {
@@ -105,9 +107,9 @@ func (d *download) read(p []byte) (int, error) {
 func (d *download) open() error {
 	header := http.Header{}
 	if d.off > 0 {
-		header.Set("Range", fmt.Sprintf("bytes=%d-%d", d.off, d.d.Size-1))
+		header.Set("Range", fmt.Sprintf("bytes=%d-%d", d.off, d.size-1))
 	}
-	res, err := d.left[0].get(d.ctx, "blobs/"+string(d.d.Digest), header)
+	res, err := d.left[0].get(d.ctx, "blobs/"+string(d.digest), header)
 	if err != nil {
 		return err
 	}
@@ -118,8 +120,8 @@ func (d *download) open() error {
 		}
 		return nil
 	}
-	if res.ContentLength >= 0 && res.ContentLength != d.d.Size {
-		return report.Errorf(report.Unavailable, "the registry has %d bytes of it, and its descriptor says %d", res.ContentLength, d.d.Size)
+	if res.ContentLength >= 0 && res.ContentLength != d.size {
+		return report.Errorf(report.Unavailable, "the registry has %d bytes of it, and its descriptor says %d", res.ContentLength, d.size)
 	}
 	_, err = io.CopyN(io.Discard, res.Body, d.off)
 	return err
