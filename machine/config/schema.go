@@ -40,12 +40,15 @@ func Schema() []byte {
 		rules = append(rules, rule(map[string]any{"required": []string{"kind"}, "properties": map[string]any{"kind": map[string]any{"enum": own}}}, t))
 	}
 	out, err := json.MarshalIndent(map[string]any{
-		"$schema":    "https://json-schema.org/draft/2020-12/schema",
-		"title":      "A document of a machine configuration",
-		"type":       "object",
-		"properties": map[string]any{"kind": map[string]any{"enum": names}},
-		"allOf":      rules,
-		"$defs":      s.defs,
+		"$schema": "https://json-schema.org/draft/2020-12/schema",
+		"title":   "A document of a machine configuration",
+		"type":    "object",
+		"properties": map[string]any{ // what editors offer before they know of which kind the document is
+			"kind":       map[string]any{"enum": names, "description": "The kind of the document; the main one has none."},
+			"apiVersion": map[string]any{"enum": []string{APIVersion}, "description": "The version of the format, beside kind."},
+		},
+		"allOf": rules,
+		"$defs": s.defs,
 	}, "", "  ")
 	if err != nil {
 		panic("config: schema: " + err.Error())

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bootwright/bootwright/internal/yamldoc"
 	"github.com/bootwright/bootwright/machine/config"
+	"github.com/bootwright/bootwright/machine/config/check"
 )
 
 // Config is a random configuration with a main document, the same for the same r. One in wrong fields has a value that its
@@ -97,6 +98,9 @@ func (g generator) node(t reflect.Type, tag reflect.StructTag, depth int) *yaml.
 	case reflect.String:
 		if enum := tag.Get("enum"); enum != "" {
 			return scalar("!!str", g.pick(strings.Split(enum, "|")))
+		}
+		if is := tag.Get("is"); is != "" && !check.IsPEM(is) && g.IntN(3) > 0 {
+			return scalar("!!str", check.Example(is))
 		}
 		return scalar("!!str", g.pick([]string{"a", "", "10.0.0.1", "10.0.0.0/8", "x: y # z", "1", "eth0", "two\nlines\n", "ä", "true", "~"}))
 	}
