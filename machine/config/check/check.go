@@ -221,12 +221,17 @@ func Range(tag reflect.StructTag) (low, high int64, ok bool) {
 }
 
 // Once says a fault at every item of the list at p whose key an earlier item has too; an empty key is none.
-func (p Place) Once(what string, keys []string) {
+func (p Place) Once(what string, keys []string) { twice(what, keys, p.Item, Place.Fault) }
+
+// OnceIsEnough is Once for items of which a second one does no harm, such as those that a patch appended again: it warns.
+func (p Place) OnceIsEnough(what string, keys []string) { twice(what, keys, p.Item, Place.Warn) }
+
+func twice(what string, keys []string, item func(int) Place, say func(p Place, hint, format string, args ...any)) {
 	first := map[string]int{}
 	for i, key := range keys {
-		if j, twice := first[key]; twice && key != "" {
-			p.Item(i).Fault(fmt.Sprintf("the first is %s", p.Item(j).path), "%s %s is given twice", what, key)
-		} else if !twice {
+		if j, before := first[key]; before && key != "" {
+			say(item(i), fmt.Sprintf("the first is %s", item(j).path), "%s %.100s is given twice", what, key)
+		} else if !before {
 			first[key] = i
 		}
 	}

@@ -32,7 +32,7 @@ func (e *ExtensionServiceConfig) Validate(at check.Place) {
 	for i, setting := range e.Environment {
 		names[i], _, _ = strings.Cut(setting, "=")
 	}
-	at.Field("environment").Once("the variable", names)
+	at.Field("environment").OnceIsEnough("the variable", names)
 	if len(e.ConfigFiles) == 0 && len(e.Environment) == 0 {
 		at.Fault("", "either configFiles or environment is needed")
 	}

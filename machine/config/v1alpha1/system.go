@@ -18,7 +18,7 @@ type Partition struct {
 type Install struct {
 	Disk              string        `yaml:"disk" is:"path" doc:"The disk to install to."`
 	DiskSelector      *DiskSelector `yaml:"diskSelector" doc:"Picks the disk to install to by what it is, instead of disk."`
-	ExtraKernelArgs   []string      `yaml:"extraKernelArgs" is:"kernel-argument" doc:"More arguments of the kernel; one that begins with - is taken away."`
+	ExtraKernelArgs   []string      `yaml:"extraKernelArgs" doc:"More arguments of the kernel; one that begins with - is taken away."`
 	Image             string        `yaml:"image" is:"image" doc:"The installer's image."`
 	Extensions        []Extension   `yaml:"extensions" old:"build an installer image with the extensions in it" doc:"Images of system extensions."`
 	Bootloader        *bool         `yaml:"bootloader" old:"remove it: a boot loader is always installed" doc:"Whether a boot loader is installed."`
@@ -196,5 +196,5 @@ type Kernel struct {
 // KernelModule is a module to load.
 type KernelModule struct {
 	Name       string   `yaml:"name" is:"module" required:"yes" doc:"Name of the module, without .ko."`
-	Parameters []string `yaml:"parameters" is:"module-parameter" doc:"Parameters of the module, as name=value."`
+	Parameters []string `yaml:"parameters" doc:"Parameters of the module, as name=value."`
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/config/check"
 )
 
@@ -106,6 +107,9 @@ func (c *Config) kubeSpan(at check.Place) {
 
 func (m *Machine) validateInstall(at check.Place) {
 	install := at.Field("install")
+	if m.Install != nil {
+		doubt(install.Field("extraKernelArgs"), "kernel-argument", m.Install.ExtraKernelArgs)
+	}
 	switch {
 	case at.Mode() != check.Metal:
 		if m.Install != nil && at.Mode() == check.Container {
@@ -200,7 +204,7 @@ func (e *Encryption) validate(at check.Place, state bool) {
 func (r *Registries) validate(at check.Place) {
 	for name, mirror := range r.Mirrors {
 		place := at.Field("mirrors").Key(name)
-		place.Field("endpoints").Once("the endpoint", mirror.Endpoints)
+		place.Field("endpoints").OnceIsEnough("the endpoint", mirror.Endpoints)
 		if len(mirror.Endpoints) == 0 && isTrue(mirror.SkipFallback) {
 			place.Field("skipFallback").Fault("name the endpoints", "without a mirror and without the registry itself no image is found")
 		}
@@ -219,17 +223,29 @@ func (m *Machine) validateLists(at check.Place) {
 		modules[i] = strings.ReplaceAll(module.Name, "-", "_") // the kernel takes both for one
 	}
 	at.Field("kernel.modules").Once("the module", modules)
+	for i, module := range m.Kernel.Modules {
+		doubt(at.Field("kernel.modules").Item(i).Field("parameters"), "module-parameter", module.Parameters)
+	}
 	profiles := make([]string, len(m.SeccompProfiles))
 	for i, p := range m.SeccompProfiles {
 		profiles[i] = p.Name
 	}
 	at.Field("seccompProfiles").Once("the profile", profiles)
-	at.Field("time.servers").Once("the server", m.Time.Servers)
+	at.Field("time.servers").OnceIsEnough("the server", m.Time.Servers)
 	destinations := make([]string, len(m.Logging.Destinations))
 	for i, d := range m.Logging.Destinations {
 		destinations[i] = d.Endpoint
 	}
-	at.Field("logging.destinations").Once("the destination", destinations)
+	at.Field("logging.destinations").OnceIsEnough("the destination", destinations)
+}
+
+// doubt warns of items that are not in a notation, where what reads them may understand them all the same.
+func doubt(at check.Place, notation string, items []string) {
+	for i, text := range items {
+		if err := check.Notation(notation, text); err != nil {
+			at.Item(i).Warn(report.HintOf(err), "%v", err)
+		}
+	}
 }
 
 // validateFiles keeps files where the system lets them be made.
@@ -244,7 +260,7 @@ func (m *Machine) validateFiles(at check.Place) {
 			at.Item(i).Fault("", "create operation not allowed outside of /var: %q", f.Path)
 		}
 	}
-	at.Once("the file", created)
+	at.OnceIsEnough("the file", created)
 }
 
 // validateNode is about what Kubernetes is told of the machine.

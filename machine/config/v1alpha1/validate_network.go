@@ -26,11 +26,12 @@ func (n *Network) validate(at check.Place, controlPlane bool) {
 func (n *Network) addresses(at check.Place) {
 	of := map[string]string{}
 	for i, iface := range n.Interfaces {
+		name := cmp.Or(iface.Interface, yamldoc.IndexPath("interfaces", i))
 		for j, address := range iface.Addresses {
-			if other, taken := of[address]; taken {
-				at.Item(i).Field("addresses").Item(j).Fault("", "%s is an address of %s already", address, other)
+			if other, taken := of[address]; taken && other != name {
+				at.Item(i).Field("addresses").Item(j).Warn("", "%s is an address of %s already", address, other)
 			}
-			of[address] = cmp.Or(iface.Interface, yamldoc.IndexPath("interfaces", i))
+			of[address] = name
 		}
 	}
 }
@@ -131,7 +132,7 @@ type link struct {
 }
 
 func (l link) validate(at check.Place, controlPlane bool) {
-	at.Field("addresses").Once("the address", l.addresses)
+	at.Field("addresses").OnceIsEnough("the address", l.addresses)
 	validateRoutes(at.Field("routes"), l.routes)
 	l.vip.validate(at.Field("vip"), controlPlane)
 	if l.dhcpOptions != nil && !isTrue(l.dhcp) {
@@ -152,7 +153,7 @@ func (w *WireGuard) validate(at check.Place) {
 		keys[i] = peer.PublicKey
 		for j, subnet := range peer.AllowedIPs {
 			if of[subnet] {
-				at.Field("peers").Item(i).Field("allowedIPs").Item(j).Fault("", "%s is behind another peer already", subnet)
+				at.Field("peers").Item(i).Field("allowedIPs").Item(j).Warn("", "%s is behind another peer already, which loses it", subnet)
 			}
 			of[subnet] = true
 		}
@@ -200,7 +201,7 @@ func validateRoutes(at check.Place, routes []Route) {
 			at.Item(i).Field("gateway").Fault("", "%s and %s are of different families", r.Gateway, r.Network)
 		}
 	}
-	at.Once("the route", keys)
+	at.OnceIsEnough("the route", keys)
 }
 
 func (v *VIP) validate(at check.Place, controlPlane bool) {
