@@ -34,6 +34,8 @@ type descriptor struct {
 	Size        int64             `json:"size"` // bytes; unknown where a reference's own digest is all there is
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Platform    *platform         `json:"platform,omitempty"`
+
+	ArtifactType string `json:"artifactType,omitempty"` // of the manifest, in an index
 }
 
 // layer is what d says of a layer, whose content is not open yet.

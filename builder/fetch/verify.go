@@ -65,14 +65,28 @@ func (c *Client) signer(ctx context.Context, src source, d blob.Digest) (signatu
 		return signature.Key{}, report.Errorf(report.KindOf(err), "signatures of %s: %w", d, err)
 	}
 	var candidates []signature.Candidate
+	// Some registries tell artifact types wrong, so that those which do not look like signatures come last, and are not left out.
+	slices.SortStableFunc(manifests, func(a, b descriptor) int { return unlikely(a) - unlikely(b) })
 	for _, m := range manifests[:min(len(manifests), maxAttached)] {
 		more, err := signatures(ctx, src, m)
+		switch report.KindOf(err) {
+		case report.Invalid, report.Unsupported: // whoever may push may attach rubbish
+			continue
+		}
 		if err != nil {
 			return signature.Key{}, report.Errorf(report.KindOf(err), "signatures of %s: %w", d, err)
 		}
 		candidates = append(candidates, more...)
 	}
 	return signature.Verify(d, c.opts.Keys, candidates)
+}
+
+// unlikely is 1 for what does not look like a signature, else 0.
+func unlikely(d descriptor) int {
+	if signature.MayHold(d.ArtifactType) {
+		return 0
+	}
+	return 1
 }
 
 // signatures are the layers of an image that may hold some.

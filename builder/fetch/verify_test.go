@@ -116,6 +116,10 @@ func TestSignatures(t *testing.T) {
 		"tag of the index":  func(l *layoutDir, _, index object) { l.add(ours.tagged(l, digestOf(index)), cosignTag(index)) },
 		"referrer":          func(l *layoutDir, image, _ object) { l.refer(image, ours.referrer(l, bare(image))) },
 		"referrer of index": func(l *layoutDir, _, index object) { l.refer(index, ours.referrer(l, bare(index))) },
+		"tag beside rubbish": func(l *layoutDir, image, _ object) {
+			l.add(ours.tagged(l, digestOf(image)), cosignTag(image))
+			l.refer(image, l.json(object{"schemaVersion": 2, "mediaType": imageType, "config": l.blob("{}", "x"), "layers": []object{}, "subject": bare(image)}, imageType))
+		},
 		"bad another key":   func(l *layoutDir, image, _ object) { l.add(theirs.tagged(l, digestOf(image)), cosignTag(image)) },
 		"bad another image": func(l *layoutDir, image, index object) { l.add(ours.tagged(l, blob.SumBytes(nil)), cosignTag(image)) },
 		"bad referrer": func(l *layoutDir, image, index object) {

@@ -40,6 +40,12 @@ func Known(mediaType string) bool {
 	return mediaType == SimpleSigning || strings.HasPrefix(mediaType, bundlePrefix)
 }
 
+// MayHold reports whether something of this artifact type (image-spec 1.1, manifest.md) may hold a signature; those without a
+// type may.
+func MayHold(artifactType string) bool {
+	return artifactType == "" || artifactType == "application/vnd.dev.cosign.artifact.sig.v1+json" || strings.HasPrefix(artifactType, bundlePrefix)
+}
+
 // Key is a public key. The zero value verifies nothing.
 type Key struct {
 	id  blob.Digest

@@ -19,10 +19,21 @@ import (
 	"github.com/bootwright/bootwright/internal/report"
 )
 
-// retryAfter is a refusal with the seconds that the registry wants to be left alone.
+// retryAfter is a refusal with how long the registry wants to be left alone (RFC 9110 section 10.2.3).
 type retryAfter struct {
 	error
-	seconds string
+	header string // seconds or a date; may be empty
+}
+
+// wait is how long that is, or nothing where it is not said.
+func (e retryAfter) wait(now time.Time) time.Duration {
+	if s, err := strconv.Atoi(e.header); err == nil {
+		return time.Duration(min(s, 1<<20)) * time.Second
+	}
+	if at, err := http.ParseTime(e.header); err == nil {
+		return at.Sub(now)
+	}
+	return 0
 }
 
 func (e retryAfter) Unwrap() error { return e.error }
@@ -74,9 +85,7 @@ func unreachable(err error) bool {
 func (e *endpoint) pause(ctx context.Context, n int, err error) bool {
 	wait := e.c.opts.Pause << min(n-1, 10)
 	if refusal, ok := errors.AsType[retryAfter](err); ok {
-		if s, err := strconv.Atoi(refusal.seconds); err == nil {
-			wait = max(wait, time.Duration(min(s, 60))*time.Second)
-		}
+		wait = max(wait, min(refusal.wait(time.Now()), time.Minute))
 	}
 	select {
 	case <-time.After(wait):
