@@ -62,13 +62,13 @@ type task struct {
 	Deps
 	started time.Time
 
-	servers  servers
-	source   string // the server of the last measurement that was acted upon
-	spikes   spike.Detector
-	interval time.Duration // between polls; zero before the first
-	claim    claim
-	complain string // the last warning
-	followed bool   // a server, ever
+	servers   servers
+	source    string // the server of the last measurement that was acted upon
+	spikes    spike.Detector
+	interval  time.Duration // between polls; zero before the first
+	claim     claim
+	complaint string // the last warning, without figures; "" when all is well
+	followed  bool   // a server, ever
 
 	mu      sync.Mutex
 	status  Status
@@ -112,6 +112,7 @@ func (t *task) use(ctx context.Context, s settings) {
 		timer := time.AfterFunc(time.Until(t.started.Add(s.BootTimeout)), func() { t.expire(s.BootTimeout) })
 		defer timer.Stop()
 	}
+	t.complaint = ""
 	t.update(func(st *Status) { st.Disabled, st.Servers, st.Faults = s.Disabled, s.Servers, nil })
 	if s.Disabled {
 		t.Log.Infof("time synchronisation is disabled")
@@ -120,7 +121,12 @@ func (t *task) use(ctx context.Context, s settings) {
 	}
 	if !t.servers.are(s.Servers) {
 		t.servers = servers{names: s.Servers}
-		t.interval, t.claim, t.complain = 0, claim{}, ""
+		t.interval, t.claim = 0, claim{}
+		for _, name := range s.Servers {
+			if isDevice(name) {
+				t.Log.Infof("PTP device %s: %s", name, t.clockName(name))
+			}
+		}
 	}
 	if !s.askable() {
 		<-ctx.Done()

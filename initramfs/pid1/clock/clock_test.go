@@ -567,6 +567,10 @@ func TestPTP(t *testing.T) {
 					if s := w.now(); s.Synced || !slices.Equal(s.Faults, []string{c.want}) {
 						t.Errorf("%+v", s)
 					}
+					wait(time.Minute)
+					if w.said("PTP device") != 1 || w.said("warning") != 1 {
+						t.Errorf("%q", w.lines)
+					}
 					return
 				}
 				wait(2 * time.Second)

@@ -103,7 +103,7 @@ func (t *task) adjust(m measurement) {
 	say("adjusting time (%s) by %s via %s, state %s, status %s", how, m.Offset, m.server, state.State, state.Status)
 	t.Log.Debugf("adjtime state %s", fields("constant", state.Constant, "offset", state.Offset,
 		"freq_offset", state.Frequency, "freq_offset_ppm", state.Frequency/65536))
-	t.followed, t.complain = true, ""
+	t.followed, t.complaint = true, ""
 	t.update(func(s *Status) {
 		s.Source, s.Offset, s.Stratum, s.Leap = m.server, m.Offset, m.Stratum, m.Leap
 		s.Jitter, s.PollInterval, s.Faults = a.EstError, t.interval, nil

@@ -89,7 +89,6 @@ func (t *task) resolve(ctx context.Context, names []string) (list []server, faul
 	for _, name := range names {
 		if isDevice(name) {
 			list = append(list, server{device: name})
-			t.Log.Infof("PTP device %s: %s", name, t.clockName(name))
 			continue
 		}
 		host, port := splitPort(name)

@@ -50,14 +50,22 @@ func (t *task) changed(by time.Duration) {
 	}
 }
 
-// fail shows faults, and warns of each once until there is another.
+// fail shows faults and warns of them, once until there are others. Figures do not make others of them: a server that lies is
+// asked every second, and its lies are never quite the same.
 func (t *task) fail(err error) {
 	text := err.Error()
-	t.update(func(s *Status) { s.Faults = strings.Split(text, "\n") })
-	if text != t.complain {
-		t.complain = text
-		t.Log.Warnf("time: %s", strings.ReplaceAll(text, "\n", "; "))
+	bare := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, text)
+	if bare == t.complaint {
+		return
 	}
+	t.complaint = bare
+	t.update(func(s *Status) { s.Faults = strings.Split(text, "\n") })
+	t.Log.Warnf("time: %s", strings.ReplaceAll(text, "\n", "; "))
 }
 
 // fields is names and values as the log has them: {"rtt": "3.04ms", "leap": 0}.
