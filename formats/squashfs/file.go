@@ -5,6 +5,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/bootwright/bootwright/formats/squashfs/blocks"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
@@ -14,7 +15,7 @@ type file struct {
 	im       *image
 	size     int64
 	starts   []uint64 // offset of each block in the image
-	sizes    []uint32 // of each block there; see stored
+	sizes    []uint32 // of each block there; see blocks.Stored
 	fragment uint32   // index of the block that holds the end of the file, or none
 	within   uint32   // offset of the end in that block, unpacked
 
@@ -44,11 +45,11 @@ func (im *image) file(c *cursor, isExtended bool) (f *file, xattrs uint32, err e
 	if f.size < 0 || f.size > most || f.fragment != none && uint64(f.fragment) >= uint64(len(im.fragments)) {
 		return nil, none, report.Errorf(report.Invalid, "a file of %d bytes whose end is in fragment %d", f.size, f.fragment)
 	}
-	blocks := f.size / int64(im.super.BlockSize)
+	full := f.size / int64(im.super.BlockSize)
 	if f.fragment == none && f.size%int64(im.super.BlockSize) > 0 {
-		blocks++
+		full++
 	}
-	for range blocks { // as many as the metadata has, whatever the size says
+	for range full { // as many as the metadata has, whatever the size says
 		var size uint32
 		if err := c.decode(&size); err != nil {
 			return nil, none, err
@@ -57,18 +58,10 @@ func (im *image) file(c *cursor, isExtended bool) (f *file, xattrs uint32, err e
 			return nil, none, err
 		}
 		f.starts, f.sizes = append(f.starts, start), append(f.sizes, size)
-		n, _ := stored(size)
+		n, _ := blocks.Stored(size)
 		start += uint64(n)
 	}
 	return f, xattrs, nil
-}
-
-// uncompressed marks the size of a data block that is stored as it is.
-const uncompressed = 1 << 24
-
-// stored is how many bytes a data block has in the image, and whether they are not compressed. None stand for zeros.
-func stored(size uint32) (n uint32, raw bool) {
-	return size &^ uncompressed, size&uncompressed != 0
 }
 
 // Size is the length in bytes.
@@ -165,7 +158,7 @@ func (im *image) fragment(index uint32) ([]byte, error) {
 
 // data is the block of at most most bytes at start.
 func (im *image) data(start uint64, size uint32, most int) ([]byte, error) {
-	n, raw := stored(size)
+	n, raw := blocks.Stored(size)
 	switch {
 	case n == 0:
 		return make([]byte, most), nil

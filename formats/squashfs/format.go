@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/squashfs/blocks"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -42,11 +43,11 @@ func format(t *tree.Tree, data blob.Blob, o WriteOptions) (*blob.Image, error) {
 		return nil, err
 	}
 	nodes := t.Nodes()
-	index, blocks, err := readIndex(data, contents(nodes), o.BlockSize)
+	index, err := blocks.Open(data, nodes, o.blocks())
 	if err != nil {
 		return nil, err
 	}
-	enc, err := o.encoder(metadataSize)
+	enc, err := blocks.NewEncoder(o.Level, blocks.MetadataSize)
 	if err != nil {
 		return nil, err
 	}
@@ -55,27 +56,27 @@ func format(t *tree.Tree, data blob.Blob, o WriteOptions) (*blob.Image, error) {
 	if w.root, err = w.tree(); err != nil {
 		return nil, err
 	}
-	return w.assemble(blocks)
+	return w.assemble()
 }
 
 // item is a file as it becomes one of the image. Its inode has the number that follows its index.
 type item struct {
 	node   *tree.Node
 	parent int    // index of its folder
-	file   int    // index in index.files, where it has content
+	file   int    // index in index.Files, where it has content
 	ref    uint64 // of its inode, once that is written
 }
 
 // writer makes the tables.
 type writer struct {
 	epoch    time.Time
-	index    *index
-	starts   []uint64 // of index.blocks
+	index    *blocks.Index
+	starts   []uint64 // of index.Blocks
 	items    []item   // as tree.Nodes has them, the root first
 	folders  []int    // indexes of items
 	entries  map[int][]int
-	inodes   tableWriter
-	listings tableWriter
+	inodes   blocks.Table
+	listings blocks.Table
 	xattrs   xattrWriter
 	ids      []uint32
 	idIndex  map[uint32]uint16
@@ -83,11 +84,11 @@ type writer struct {
 	root     uint64
 }
 
-func newWriter(nodes []*tree.Node, x *index, o WriteOptions, enc *zstd.Encoder) *writer {
+func newWriter(nodes []*tree.Node, x *blocks.Index, o WriteOptions, enc *zstd.Encoder) *writer {
 	w := &writer{
-		epoch: o.Epoch, index: x, starts: x.starts(), entries: map[int][]int{}, idIndex: map[uint32]uint16{}, enc: enc,
-		inodes: tableWriter{enc: enc}, listings: tableWriter{enc: enc},
-		xattrs: xattrWriter{pairs: tableWriter{enc: enc}, known: map[string]uint32{}},
+		epoch: o.Epoch, index: x, starts: x.Starts(superSize), entries: map[int][]int{}, idIndex: map[uint32]uint16{}, enc: enc,
+		inodes: blocks.Table{Encoder: enc}, listings: blocks.Table{Encoder: enc},
+		xattrs: xattrWriter{pairs: blocks.Table{Encoder: enc}, known: map[string]uint32{}},
 	}
 	if len(nodes) == 0 || nodes[0].Path != "." {
 		nodes = append([]*tree.Node{(&tree.Tree{}).Get(".")}, nodes...)
@@ -96,7 +97,7 @@ func newWriter(nodes []*tree.Node, x *index, o WriteOptions, enc *zstd.Encoder) 
 	files := 0
 	for i, n := range nodes {
 		it := item{node: n, parent: folders[parent(n.Path)]}
-		if hasContent(n) {
+		if blocks.HasContent(n) {
 			it.file, files = files, files+1
 		}
 		if n.Mode.IsDir() {
@@ -133,50 +134,50 @@ func (w *writer) tree() (root uint64, err error) {
 			return 0, fmt.Errorf("%s: %w", w.items[i].node.Path, err)
 		}
 	}
-	w.inodes.flush()
-	w.listings.flush()
-	if err := w.inodes.check(); err != nil {
+	w.inodes.Flush()
+	w.listings.Flush()
+	if err := w.inodes.Check(); err != nil {
 		return 0, err
 	}
-	return w.items[0].ref, w.listings.check()
+	return w.items[0].ref, w.listings.Check()
 }
 
 // assemble puts the image together. The kernel wants the tables in this order, and each list of blocks right before what
 // comes next.
-func (w *writer) assemble(blocks blob.Blob) (*blob.Image, error) {
+func (w *writer) assemble() (*blob.Image, error) {
 	epoch, err := seconds(w.epoch)
 	if err != nil {
 		return nil, err
 	}
 	a := &assembly{size: superSize}
 	s := superblock{
-		Magic: binary.LittleEndian.Uint32([]byte(Magic)), Inodes: uint32(len(w.items)), ModTime: epoch, BlockSize: w.index.blockSize, Fragments: uint32(len(w.index.fragments)),
-		Compression: zstdID, BlockLog: uint16(bits.Len32(w.index.blockSize) - 1), Flags: duplicates, IDs: uint16(len(w.ids)),
+		Magic: binary.LittleEndian.Uint32([]byte(Magic)), Inodes: uint32(len(w.items)), ModTime: epoch, BlockSize: w.index.Size, Fragments: uint32(len(w.index.Fragments)),
+		Compression: zstdID, BlockLog: uint16(bits.Len32(w.index.Size) - 1), Flags: duplicates, IDs: uint16(len(w.ids)),
 		Major: 4, Root: w.root, FragmentTable: noTable, ExportTable: noTable,
 	}
-	a.add("blocks", blocks)
+	a.add("blocks", w.index.Data)
 	s.InodeTable = a.plain("inodes", &w.inodes)
 	s.FolderTable = a.plain("folders", &w.listings)
-	if len(w.index.fragments) > 0 {
+	if len(w.index.Fragments) > 0 {
 		s.FragmentTable = a.indexed("fragments", w.fragments(), nil)
 	} else {
 		s.Flags |= noFragments
 	}
-	ids := tableWriter{enc: w.enc}
-	ids.write(appendLE(nil, w.ids))
+	ids := blocks.Table{Encoder: w.enc}
+	ids.Write(blocks.AppendLE(nil, w.ids))
 	s.IDTable = a.indexed("owners", &ids, nil)
 	if s.XattrTable = w.xattrs.place(a); s.XattrTable == noTable {
 		s.Flags |= noXattrs
 	}
 	s.BytesUsed = uint64(a.size)
-	parts := append([]blob.Extent{blob.Part("superblock", blob.Bytes(appendLE(nil, s)))}, a.parts...)
+	parts := append([]blob.Extent{blob.Part("superblock", blob.Bytes(blocks.AppendLE(nil, s)))}, a.parts...)
 	return blob.Concat(append(parts, blob.Padding(a.size, imageAlign))...), nil
 }
 
-func (w *writer) fragments() *tableWriter {
-	out := &tableWriter{enc: w.enc}
-	for _, b := range w.index.fragments {
-		out.write(appendLE(nil, fragment{Start: w.starts[b], Size: w.index.blocks[b]}))
+func (w *writer) fragments() *blocks.Table {
+	out := &blocks.Table{Encoder: w.enc}
+	for _, b := range w.index.Fragments {
+		out.Write(blocks.AppendLE(nil, fragment{Start: w.starts[b], Size: w.index.Blocks[b]}))
 	}
 	return out
 }

@@ -1,7 +1,6 @@
 package squashfs
 
 import (
-	"encoding/binary"
 	"io/fs"
 
 	"github.com/bootwright/bootwright/formats/tree"
@@ -89,11 +88,3 @@ const emptyListing = 3
 
 // device is n's number as the kernel packs it (new_encode_dev).
 func device(n *tree.Node) uint32 { return n.Minor&0xff | n.Major<<8 | n.Minor&^0xff<<12 }
-
-func appendLE(p []byte, v any) []byte {
-	p, err := binary.Append(p, binary.LittleEndian, v)
-	if err != nil {
-		panic("squashfs: " + err.Error()) // only for a type without a fixed size
-	}
-	return p
-}

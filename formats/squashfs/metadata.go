@@ -8,14 +8,9 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/bootwright/bootwright/formats/squashfs/blocks"
 	"github.com/bootwright/bootwright/internal/report"
 )
-
-// metadataSize is what a metadata block holds, the last of a table less.
-const metadataSize = 8192
-
-// rawMetadata marks the size of a metadata block that is not compressed.
-const rawMetadata = 1 << 15
 
 // metadata is an unpacked block of inodes, folders or tables.
 type metadata struct {
@@ -33,18 +28,18 @@ func (im *image) block(off uint64) (*metadata, error) {
 		return nil, err
 	}
 	h := binary.LittleEndian.Uint16(head[:])
-	p := make([]byte, h&^rawMetadata)
+	p := make([]byte, h&^blocks.RawMetadata)
 	if err := im.readAt(p, off+2); err != nil {
 		return nil, err
 	}
 	m := &metadata{p, off + 2 + uint64(len(p))}
-	if h&rawMetadata == 0 {
+	if h&blocks.RawMetadata == 0 {
 		var err error
-		if m.content, err = im.unpack(p, metadataSize); err != nil {
+		if m.content, err = im.unpack(p, blocks.MetadataSize); err != nil {
 			return nil, report.Errorf(report.Invalid, "metadata at offset %d: %w", off, err)
 		}
 	}
-	if len(m.content) == 0 || len(m.content) > metadataSize {
+	if len(m.content) == 0 || len(m.content) > blocks.MetadataSize {
 		return nil, report.Errorf(report.Invalid, "metadata at offset %d: %d bytes", off, len(m.content))
 	}
 	if err := im.take(1, len(m.content)); err != nil {
@@ -105,7 +100,7 @@ func newUnpacker(compression uint16, size int) (unpacker, error) {
 	case zlibID:
 		return inflate, nil
 	case zstdID:
-		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(max(size, metadataSize))))
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(max(size, blocks.MetadataSize))))
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/squashfs/blocks"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -26,8 +27,8 @@ const (
 	maxName   = 255       // bytes of a file's name, as in Linux
 	minBlock  = 4096      // bytes of a data block
 	superSize = 96
-	none      = 0xffffffff // a fragment, or the like, that there is not
-	noTable   = 1<<64 - 1  // the offset of a table that there is not
+	none      = blocks.None
+	noTable   = 1<<64 - 1 // the offset of a table that there is not
 )
 
 // Options of Read; the zero value works.
@@ -138,7 +139,7 @@ func table[T any](im *image, at uint64, n int) ([]T, error) {
 			return nil, err
 		}
 		c := cursor{im, binary.LittleEndian.Uint64(pos[:]), 0}
-		part := make([]T, min(n-len(out), metadataSize/size))
+		part := make([]T, min(n-len(out), blocks.MetadataSize/size))
 		if err := c.decode(part); err != nil {
 			return nil, err
 		}

@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"runtime"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
-	"golang.org/x/sync/errgroup"
-
+	"github.com/bootwright/bootwright/formats/squashfs/blocks"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -48,17 +45,8 @@ func (o WriteOptions) complete() (WriteOptions, error) {
 	return o, nil
 }
 
-// encoder compresses blocks of up to size bytes. The kernel keeps no window longer than a block, so each frame is a single
-// segment, and no checksum, which mksquashfs leaves out too.
-func (o WriteOptions) encoder(size int) (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil,
-		zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(o.Level)),
-		zstd.WithEncoderConcurrency(1),
-		zstd.WithWindowSize(size),
-		zstd.WithSingleSegment(true),
-		zstd.WithEncoderCRC(false),
-		zstd.WithLowerEncoderMem(true),
-	)
+func (o WriteOptions) blocks() blocks.Options {
+	return blocks.Options{Size: o.BlockSize, Level: o.Level}
 }
 
 // Compress writes the data half of the image of t to w: the blocks of every file, compressed, then an index of them, which
@@ -66,52 +54,12 @@ func (o WriteOptions) encoder(size int) (*zstd.Encoder, error) {
 // fits into one block and is equal to another's, is stored once. The same tree and options give the same bytes on any
 // machine. Beside a record for each file and block, memory is bounded by GOMAXPROCS. An error leaves w with a part.
 func Compress(ctx context.Context, w io.Writer, t *tree.Tree, o WriteOptions) error {
-	if err := compress(ctx, w, t, o); err != nil {
+	o, err := o.complete()
+	if err == nil {
+		err = blocks.Write(ctx, w, t.Nodes(), o.blocks())
+	}
+	if err != nil {
 		return fmt.Errorf("squashfs: %w", err)
 	}
 	return nil
 }
-
-func compress(ctx context.Context, w io.Writer, t *tree.Tree, o WriteOptions) error {
-	o, err := o.complete()
-	if err != nil {
-		return err
-	}
-	files := contents(t.Nodes())
-	encoders := make([]*zstd.Encoder, runtime.GOMAXPROCS(0))
-	for i := range encoders {
-		if encoders[i], err = o.encoder(o.BlockSize); err != nil {
-			return err
-		}
-	}
-	line := newPipeline(2 * len(encoders))
-	pack := newPacker(o.BlockSize, line)
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		defer line.close()
-		return pack.files(gctx, files)
-	})
-	for _, enc := range encoders {
-		g.Go(func() error { return line.compress(enc) })
-	}
-	g.Go(func() error { return line.write(gctx, w) })
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	pack.index.blocks = line.blocks
-	_, err = w.Write(pack.index.encode(fingerprint(files)))
-	return err
-}
-
-// contents are the files among nodes that have some.
-func contents(nodes []*tree.Node) []*tree.Node {
-	var out []*tree.Node
-	for _, n := range nodes {
-		if hasContent(n) {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-func hasContent(n *tree.Node) bool { return n.Mode.IsRegular() && n.Size() > 0 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 
+	"github.com/bootwright/bootwright/formats/squashfs/blocks"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -25,14 +26,14 @@ func (w *writer) file(i int) error {
 		if n.Link == "" || len(n.Link) >= maxLink {
 			return report.Errorf(report.Unsupported, "a link whose target has %d bytes; Linux knows 1 to %d", len(n.Link), maxLink-1)
 		}
-		body = append(appendLE(nil, linkInode{1, uint32(len(n.Link))}), n.Link...)
+		body = append(blocks.AppendLE(nil, linkInode{1, uint32(len(n.Link))}), n.Link...)
 	case basicBlock, basicChar:
 		if n.Major >= 1<<12 || n.Minor >= 1<<20 {
 			return report.Errorf(report.Unsupported, "device %d,%d; Linux knows 12 and 20 bits", n.Major, n.Minor)
 		}
-		body = appendLE(nil, deviceInode{1, device(n)})
+		body = blocks.AppendLE(nil, deviceInode{1, device(n)})
 	case basicFIFO, basicSocket:
-		body = appendLE(nil, uint32(1))
+		body = blocks.AppendLE(nil, uint32(1))
 	default:
 		return report.Errorf(report.Unsupported, "a file of type %v", n.Mode.Type())
 	}
@@ -51,21 +52,21 @@ func (w *writer) content(it item, xattrs uint32) (body []byte, isExtended bool) 
 	d := extendedFile{Size: uint64(it.node.Size()), Links: 1, Fragment: none, Xattr: xattrs}
 	var sizes []uint32
 	if d.Size > 0 {
-		f := x.files[it.file]
-		first, end := f.span(it.node.Size(), x.blockSize)
-		sizes = x.blocks[first:end]
+		f := x.Files[it.file]
+		first, end := f.Span(it.node.Size(), x.Size)
+		sizes = x.Blocks[first:end]
 		d.Start, d.Fragment, d.Within = w.starts[first], f.Fragment, f.Within
 	}
 	for i, s := range sizes {
 		if s == 0 {
-			d.Sparse += min(uint64(x.blockSize), d.Size-uint64(i)*uint64(x.blockSize))
+			d.Sparse += min(uint64(x.Size), d.Size-uint64(i)*uint64(x.Size))
 		}
 	}
 	isExtended = xattrs != none || d.Sparse > 0 || d.Start > math.MaxUint32 || d.Size > math.MaxUint32
 	if isExtended {
-		return appendLE(appendLE(nil, d), sizes), true
+		return blocks.AppendLE(blocks.AppendLE(nil, d), sizes), true
 	}
-	return appendLE(appendLE(nil, fileInode{uint32(d.Start), d.Fragment, d.Within, uint32(d.Size)}), sizes), false
+	return blocks.AppendLE(blocks.AppendLE(nil, fileInode{uint32(d.Start), d.Fragment, d.Within, uint32(d.Size)}), sizes), false
 }
 
 // inode writes that of item i.
@@ -90,8 +91,8 @@ func (w *writer) inode(i int, kind uint16, body []byte) error {
 	if h.GID, err = w.id(n.GID); err != nil {
 		return err
 	}
-	it.ref = w.inodes.position()
-	w.inodes.write(append(appendLE(nil, h), body...))
+	it.ref = w.inodes.Position()
+	w.inodes.Write(append(blocks.AppendLE(nil, h), body...))
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bootwright/bootwright/formats/squashfs/blocks"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -125,7 +126,7 @@ func (c *cursor) text(im *image, n, most uint32) (string, error) {
 
 // xattrWriter collects the sets of an image that is written; equal ones become one.
 type xattrWriter struct {
-	pairs tableWriter
+	pairs blocks.Table
 	sets  []xattrSet
 	known map[string]uint32
 }
@@ -147,15 +148,15 @@ func (w *xattrWriter) add(n *tree.Node) (uint32, error) {
 				name, len(name), len(value), maxXattrValue)
 		}
 		rest := name[len(prefixes[prefix]):]
-		p = append(appendLE(p, xattrName{uint16(prefix), uint16(len(rest))}), rest...)
+		p = append(blocks.AppendLE(p, xattrName{uint16(prefix), uint16(len(rest))}), rest...)
 		p = append(binary.LittleEndian.AppendUint32(p, uint32(len(value))), value...)
 	}
 	id, ok := w.known[string(p)]
 	if !ok {
 		id = uint32(len(w.sets))
-		w.sets = append(w.sets, xattrSet{w.pairs.position(), uint32(len(n.Xattrs)), uint32(len(p))})
+		w.sets = append(w.sets, xattrSet{w.pairs.Position(), uint32(len(n.Xattrs)), uint32(len(p))})
 		w.known[string(p)] = id
-		w.pairs.write(p)
+		w.pairs.Write(p)
 	}
 	return id, nil
 }
@@ -166,7 +167,7 @@ func (w *xattrWriter) place(a *assembly) (at uint64) {
 		return noTable
 	}
 	pairs := a.plain("extended attributes", &w.pairs)
-	sets := tableWriter{enc: w.pairs.enc}
-	sets.write(appendLE(nil, w.sets))
-	return a.indexed("extended attribute sets", &sets, appendLE(nil, xattrHead{Pairs: pairs, Count: uint32(len(w.sets))}))
+	sets := blocks.Table{Encoder: w.pairs.Encoder}
+	sets.Write(blocks.AppendLE(nil, w.sets))
+	return a.indexed("extended attribute sets", &sets, blocks.AppendLE(nil, xattrHead{Pairs: pairs, Count: uint32(len(w.sets))}))
 }

@@ -1,4 +1,4 @@
-package squashfs
+package blocks
 
 import (
 	"bytes"
@@ -21,7 +21,7 @@ type job struct {
 
 	content []byte
 	packed  []byte // what is stored
-	size    uint32 // as the block list of an inode has it; see stored
+	size    uint32 // as the block list of an inode has it; see Stored
 	done    chan struct{}
 }
 

@@ -1,4 +1,4 @@
-package squashfs
+package blocks
 
 import (
 	"context"
@@ -15,18 +15,18 @@ import (
 type packer struct {
 	blockSize int
 	line      *pipeline
-	index     index
+	index     Index
 	blocks    int // put so far
 	fragment  []byte
 	end       []byte // scratch
-	seen      map[blob.Blob]place
-	ends      map[[sha256.Size]byte]place // of the ends that are in fragments; First is not used
+	seen      map[blob.Blob]Place
+	ends      map[[sha256.Size]byte]Place // of the ends that are in fragments; First is not used
 }
 
 func newPacker(blockSize int, l *pipeline) *packer {
 	return &packer{
-		blockSize: blockSize, line: l, index: index{blockSize: uint32(blockSize)},
-		seen: map[blob.Blob]place{}, ends: map[[sha256.Size]byte]place{},
+		blockSize: blockSize, line: l, index: Index{Size: uint32(blockSize)},
+		seen: map[blob.Blob]Place{}, ends: map[[sha256.Size]byte]Place{},
 	}
 }
 
@@ -42,22 +42,22 @@ func (p *packer) files(ctx context.Context, files []*tree.Node) error {
 				p.seen[n.Content] = at
 			}
 		}
-		p.index.files = append(p.index.files, at)
+		p.index.Files = append(p.index.Files, at)
 	}
 	return p.flush(ctx)
 }
 
 // file puts the blocks of n, one behind another, then its end.
-func (p *packer) file(ctx context.Context, n *tree.Node) (place, error) {
+func (p *packer) file(ctx context.Context, n *tree.Node) (Place, error) {
 	size, block := n.Size(), int64(p.blockSize)
 	if most := (maxBlocks - int64(p.blocks)) * block; size > most {
-		return place{}, report.Errorf(report.Unsupported, "%s: %d bytes, where %d are left for what %d blocks hold", n.Path, size, most, maxBlocks)
+		return Place{}, report.Errorf(report.Unsupported, "%s: %d bytes, where %d are left for what %d blocks hold", n.Path, size, most, maxBlocks)
 	}
 	var holes []blob.Range
 	if size > block {
 		holes = blob.Holes(n.Content)
 	}
-	at := place{First: uint32(p.blocks), Fragment: none}
+	at := Place{First: uint32(p.blocks), Fragment: None}
 	for off := int64(0); off < size; {
 		for len(holes) > 0 && holes[0].Offset+holes[0].Length <= off {
 			holes = holes[1:]
@@ -121,7 +121,7 @@ func (p *packer) put(j *job, blocks int) {
 
 // tail places the end of n, from off on, in a fragment: in one that holds the same already, else in the one that fills
 // up. Zeros are a hole.
-func (p *packer) tail(ctx context.Context, at place, n *tree.Node, off int64) (place, error) {
+func (p *packer) tail(ctx context.Context, at Place, n *tree.Node, off int64) (Place, error) {
 	p.end = append(p.end[:0], make([]byte, n.Size()-off)...)
 	if err := blob.ReadFull(n.Content, p.end, off); err != nil {
 		return at, fmt.Errorf("%s: byte %d: %w", n.Path, off, err)
@@ -137,7 +137,7 @@ func (p *packer) tail(ctx context.Context, at place, n *tree.Node, off int64) (p
 				return at, err
 			}
 		}
-		same = place{Fragment: uint32(len(p.index.fragments)), Within: uint32(len(p.fragment))}
+		same = Place{Fragment: uint32(len(p.index.Fragments)), Within: uint32(len(p.fragment))}
 		p.ends[sum] = same
 		p.fragment = append(p.fragment, p.end...)
 	}
@@ -154,7 +154,7 @@ func (p *packer) flush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.index.fragments = append(p.index.fragments, uint32(p.blocks))
+	p.index.Fragments = append(p.index.Fragments, uint32(p.blocks))
 	j.content, p.fragment = p.fragment, j.content[:0]
 	p.put(j, 1)
 	return nil
