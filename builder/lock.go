@@ -51,6 +51,9 @@ func (b *Builder) Lock(ctx context.Context, p *profiles.Profile) (*Plan, error) 
 	if plan.Cmdline, err = p.Cmdline(); err != nil {
 		return nil, err
 	}
+	if r.meta {
+		plan.Meta = p.Customization.MetaContents
+	}
 	for _, title := range r.needs(p.Arch) {
 		in, err := b.lockPart(ctx, p, manifest, title)
 		if err != nil {

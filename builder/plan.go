@@ -45,6 +45,7 @@ type Plan struct {
 	KernelVersion string          `json:"kernelVersion" yaml:"kernelVersion"`
 	Cmdline       string          `json:"cmdline" yaml:"cmdline"`
 	Output        profiles.Output `json:"output" yaml:"output"`
+	Meta          []profiles.Meta `json:"meta,omitempty" yaml:"meta,omitempty"` // of the META partition, where there is one
 	Inputs        []Input         `json:"inputs" yaml:"inputs"`
 
 	Extensions     []extend.Extension      `json:"extensions,omitempty" yaml:"extensions,omitempty"` // the lowest first

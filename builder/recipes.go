@@ -17,6 +17,7 @@ type recipe struct {
 	amd64   []string // the same, on amd64 only
 	init    bool     // whether it holds an initramfs
 	area    bool     // whether it reserves an area for machine configurations
+	meta    bool     // whether it has a META partition
 	make    func(*kit) ([]File, error)
 }
 
@@ -26,8 +27,10 @@ func recipes() map[string]recipe {
 	initrd := []string{base.Early, base.Root}
 	uki := slices.Concat(kernel, initrd, []string{base.SystemdStub})
 	grub := []string{base.GRUBElTorito, base.GRUBHybrid}
+	diskGRUB := []string{base.GRUBBoot, base.GRUBCore}
 	return map[string]recipe{
 		"cmdline":   {version: 1, make: makeCmdline},
+		"image":     {version: 1, parts: slices.Concat(uki, []string{base.SystemdBoot}), amd64: diskGRUB, init: true, area: true, meta: true, make: makeImage},
 		"initramfs": {version: 1, parts: initrd, init: true, make: makeInitramfs},
 		"iso":       {version: 2, parts: slices.Concat(uki, []string{base.SystemdBoot}), amd64: grub, init: true, area: true, make: makeISO},
 		"kernel":    {version: 1, parts: kernel, make: makeKernel},

@@ -21,6 +21,7 @@ func Names() []string {
 	for _, e := range entries {
 		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
 	}
+	slices.Sort(names) // "metal.yaml" is behind "metal-4k.yaml"
 	return names
 }
 

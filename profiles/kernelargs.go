@@ -64,7 +64,7 @@ const maxCmdline = 2047
 // quoted as the kernel wants it. The error is Invalid.
 func (p *Profile) Cmdline() (string, error) {
 	words := baseArgs(p.Arch, p.Platform, p.Output.Kind)
-	if meta := encodeMeta(p.Customization.MetaContents); meta != "" {
+	if meta := encodeMeta(p.Customization.MetaContents); meta != "" && p.Output.Kind != "image" { // which has a META partition
 		words = append(words, cmdline.Environment+"=INSTALLER_META_BASE64="+meta)
 	}
 	args, err := customize(cmdline.Parse(strings.Join(words, " ")), p.Customization.ExtraKernelArgs)

@@ -2,7 +2,7 @@
 // profiles, and the kernel command line that follows. docs/profiles.md is the manual, builtin/*.yaml are the examples.
 //
 // Field names are those of Talos imager profiles where the concept is the same. Left out until they do something: secure
-// boot, disk images, installers, overlays.
+// boot, installers, overlays.
 package profiles
 
 import (
@@ -108,10 +108,20 @@ type File struct {
 
 // Output is what to make.
 type Output struct {
-	Kind       string     `json:"kind,omitempty" yaml:"kind,omitempty"`           // one of Kinds
-	OutFormat  string     `json:"outFormat,omitempty" yaml:"outFormat,omitempty"` // raw
-	ISOOptions ISOOptions `json:"isoOptions,omitzero" yaml:"isoOptions,omitempty"`
-	PXEOptions PXEOptions `json:"pxeOptions,omitzero" yaml:"pxeOptions,omitempty"`
+	Kind         string       `json:"kind,omitempty" yaml:"kind,omitempty"`           // one of Kinds
+	OutFormat    string       `json:"outFormat,omitempty" yaml:"outFormat,omitempty"` // one of OutFormats
+	ImageOptions ImageOptions `json:"imageOptions,omitzero" yaml:"imageOptions,omitempty"`
+	ISOOptions   ISOOptions   `json:"isoOptions,omitzero" yaml:"isoOptions,omitempty"`
+	PXEOptions   PXEOptions   `json:"pxeOptions,omitzero" yaml:"pxeOptions,omitempty"`
+}
+
+// ImageOptions are for kind image.
+type ImageOptions struct {
+	DiskSize          int64  `json:"diskSize,omitempty" yaml:"diskSize,omitempty"`                   // bytes; what the content needs if 0
+	DiskFormat        string `json:"diskFormat,omitempty" yaml:"diskFormat,omitempty"`               // one of DiskFormats
+	DiskFormatOptions string `json:"diskFormatOptions,omitempty" yaml:"diskFormatOptions,omitempty"` // NAME=VALUE,… as qemu-img -o has them
+	DiskSectorSize    int    `json:"diskSectorSize,omitempty" yaml:"diskSectorSize,omitempty"`       // bytes: 512 or 4096
+	Bootloader        string `json:"bootloader,omitempty" yaml:"bootloader,omitempty"`               // sd-boot (UEFI), grub (BIOS) or dual-boot
 }
 
 // ISOOptions are for kind iso.

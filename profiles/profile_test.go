@@ -94,14 +94,14 @@ func TestFaults(t *testing.T) {
 			"2:10 output.knid: unknown field (did you mean \"kind\"?)\n" +
 			"3:1 secureboot: unknown field (fields: baseProfileName, arch, platform, version, base, epoch, customization, input, output)"},
 		{"kind: iso", "1:1 kind: unknown field (did you mean output.kind?)"},
-		{"baseProfileName: isoo\narch: x86_64\nplatform: metall\nversion: v 1\nbase: \"oci:a\\nb\"\noutput: {kind: image, outFormat: zip}",
+		{"baseProfileName: isoo\narch: x86_64\nplatform: metall\nversion: v 1\nbase: \"oci:a\\nb\"\noutput: {kind: disk, outFormat: zip}",
 			"1:18 baseProfileName: unknown built-in profile \"isoo\" (did you mean iso?)\n" +
 				"2:7 arch: unknown architecture \"x86_64\" (one of amd64, arm64)\n" +
 				"3:11 platform: unknown platform \"metall\" (did you mean metal?)\n" +
 				"4:10 version: \"v 1\" is not a version of up to 64 letters, digits and . _ + ~ -\n" +
 				"5:7 base: \"oci:a\\nb\" is not a reference\n" +
-				"6:16 output.kind: unknown output kind \"image\" (one of cmdline, initramfs, iso, kernel, pxe, uki)\n" +
-				"6:34 output.outFormat: unknown output format \"zip\" (one of raw)"},
+				"6:16 output.kind: unknown output kind \"disk\" (one of cmdline, image, initramfs, iso, kernel, pxe, uki)\n" +
+				"6:33 output.outFormat: unknown output format \"zip\" (one of raw, .zst, .gz, .xz, .tar.gz)"},
 		{"version: 1.10\n", "1:10 version: found the number 1.10, want text (put it in quotes: \"1.10\")"},
 		{"epoch: yesterday", "1:8 epoch: \"yesterday\" is no time (write seconds since 1970 or a time such as 2026-01-31T00:00:00Z)"},
 		{"epoch: 0", "1:8 epoch: 0 is not from 1980-01-01 to 2106-02-07 (file systems in images cannot hold other times)"},
@@ -211,9 +211,9 @@ func TestInheritance(t *testing.T) {
 // TestMadeInGo: what was never loaded is checked as well.
 func TestMadeInGo(t *testing.T) {
 	t.Parallel()
-	_, err := Resolve(&Profile{Arch: "amd64", Platform: "mars", Output: Output{Kind: "image"}})
+	_, err := Resolve(&Profile{Arch: "amd64", Platform: "mars", Output: Output{Kind: "disk"}})
 	want := "0:0 platform: unknown platform \"mars\" (one of " + strings.Join(Platforms(), ", ") + ")\n" +
-		"0:0 output.kind: unknown output kind \"image\" (one of " + strings.Join(Kinds(), ", ") + ")"
+		"0:0 output.kind: unknown output kind \"disk\" (one of cmdline, image, initramfs, iso, kernel, pxe, uki)"
 	if got := said(err); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -264,7 +264,8 @@ func TestSet(t *testing.T) {
 
 func TestBuiltins(t *testing.T) {
 	t.Parallel()
-	if got := strings.Join(Names(), " "); got != "cmdline initramfs iso kernel metal-uki pxe" {
+	if got := strings.Join(Names(), " "); got != "akamai alibabacloud aws azure cloudstack cmdline digital-ocean exoscale gcp hcloud initramfs iso kernel "+
+		"metal metal-4k metal-uki nocloud opennebula openstack oracle pxe scaleway upcloud vmware vultr" {
 		t.Errorf("built-in profiles: %s", got)
 	}
 	_, err := Builtin("metal_uki")

@@ -46,6 +46,9 @@ func (p *Profile) setDefaults() {
 	if p.Output.OutFormat == "" {
 		p.Output.OutFormat = "raw"
 	}
+	if p.Output.Kind == "image" {
+		p.setImageDefaults()
+	}
 	if p.Output.Kind == "iso" && p.Output.ISOOptions.Label == "" {
 		p.Output.ISOOptions.Label = "BOOTWRIGHT"
 	}

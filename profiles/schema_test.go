@@ -78,7 +78,7 @@ func TestSchemaAgrees(t *testing.T) {
 		"customization: {machineConfig: {room: 33554433}}", "customization: {machineConfig: {patches: a}}",
 		"input: {initramfs: {path: a}}", "input: {systemExtensions: [a]}", "input: {systemExtensions: [{}]}", "input: {systemExtensions: {imageRef: a}}",
 		"input: {systemExtensions: [{imageRef: a, ociPath: b}]}", "input: {systemExtensions: [{imageRef: \"a\\nb\"}]}", "input: {systemExtensions: [{image: a}]}",
-		"input: {extensionRules: {mayReplace: [a]}}", "input: {extensionRules: {signedModules: 1}}", "output: iso", "output: {kind: image}", "output: {kind: iso, outFormat: xz}",
+		"input: {extensionRules: {mayReplace: [a]}}", "input: {extensionRules: {signedModules: 1}}", "output: iso", "output: {kind: disk}", "output: {kind: iso, outFormat: xz}",
 		"output: {isoOptions: {label: a b}}", "output: {isoOptions: {label: " + strings.Repeat("A", 33) + "}}",
 		"output: {isoOptions: []}", "output: {pxeOptions: {baseURL: /x}}", "output: {pxeOptions: {baseURL: 'http://a b'}}",
 		"secureboot: true", "- arch: amd64",

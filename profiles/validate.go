@@ -29,6 +29,7 @@ type kind struct {
 func kinds() map[string]kind {
 	return map[string]kind{
 		"cmdline":   {cmdline: true},
+		"image":     {cmdline: true, embeds: true, config: true, room: true, inputs: []string{"kernel", "sdStub", "sdBoot"}, options: "imageOptions"},
 		"initramfs": {embeds: true},
 		"iso":       {cmdline: true, embeds: true, config: true, room: true, inputs: []string{"kernel", "sdStub", "sdBoot"}, options: "isoOptions"},
 		"kernel":    {inputs: []string{"kernel"}},
@@ -57,7 +58,7 @@ func (p *Profile) valueFaults() []fault {
 	word("arch", p.Arch, "architecture", Arches())
 	word("platform", p.Platform, "platform", Platforms())
 	word("output.kind", p.Output.Kind, "output kind", Kinds())
-	word("output.outFormat", p.Output.OutFormat, "output format", []string{"raw"})
+	word("output.outFormat", p.Output.OutFormat, "output format", OutFormats())
 	word("customization.machineConfig.embed", p.Customization.MachineConfig.Embed, "place", []string{EmbedInitramfs})
 	if room := p.Customization.MachineConfig.Room; room < 0 || room > configarea.MaxSize {
 		out = append(out, fault{"customization.machineConfig.room", fmt.Sprintf("%d bytes cannot be reserved", room), fmt.Sprintf("0 to %d", configarea.MaxSize)})
@@ -71,6 +72,7 @@ func (p *Profile) valueFaults() []fault {
 			out = append(out, fault{fmt.Sprintf("customization.extraKernelArgs[%d]", i), err.Error(), report.HintOf(err)})
 		}
 	}
+	out = append(out, imageFaults(p.Output.ImageOptions)...)
 	return append(append(out, metaFaults(p.Customization.MetaContents)...), extensionFaults(p.Input)...)
 }
 
@@ -143,6 +145,11 @@ func (p *Profile) wholeFaults() []fault {
 	refuse(!k.embeds && len(p.Input.SystemExtensions) > 0, "input.systemExtensions", unused, name)
 	rules := p.Input.ExtensionRules
 	refuse(len(p.Input.SystemExtensions) == 0 && (rules.TalosVersion != "" || rules.SignedModules || rules.MayReplace != nil), "input.extensionRules", "there are no extensions")
+	refuse(p.Output.OutFormat != "" && p.Output.OutFormat != "raw" && name != "image", "output.outFormat", "%s output is raw", name)
+	refuse(p.Output.ImageOptions != ImageOptions{} && k.options != "imageOptions", "output.imageOptions", unused, name)
+	for _, f := range p.imageWholeFaults() {
+		out = append(out, f)
+	}
 	refuse(p.Output.ISOOptions != ISOOptions{} && k.options != "isoOptions", "output.isoOptions", unused, name)
 	refuse(p.Output.PXEOptions != PXEOptions{} && k.options != "pxeOptions", "output.pxeOptions", unused, name)
 	keys := map[uint8]bool{}

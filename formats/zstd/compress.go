@@ -1,12 +1,14 @@
 package zstd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"math/bits"
 	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sync/errgroup"
@@ -37,13 +39,13 @@ type Options struct {
 }
 
 // Compress writes b to w as a concatenation of frames, which are compressed in parallel. The output is the same on every
-// machine. Memory is bounded whatever b's size and FrameSize are. An error leaves w with a part of the output.
+// machine, and what is known to be zero is compressed once. Memory is bounded whatever b's size and FrameSize are. An error leaves w with a part of the output.
 func Compress(ctx context.Context, w io.Writer, b blob.Blob, o Options) error {
 	spans, err := split(b.Size(), o)
 	if err != nil {
 		return err
 	}
-	c := &compressor{b: b, w: w, options: encoderOptions(o)}
+	c := &compressor{b: b, w: w, options: encoderOptions(o), holes: blob.Holes(b), zeros: map[int64][]byte{}}
 	return c.run(ctx, spans)
 }
 
@@ -109,6 +111,29 @@ type compressor struct {
 	b       blob.Blob
 	w       io.Writer
 	options []zstd.EOption
+	holes   []blob.Range
+
+	mu    sync.Mutex
+	zeros map[int64][]byte // frames of zeros by their content's length: a sparse disk has thousands
+}
+
+// hole reports whether r is known to be zero.
+func (c *compressor) hole(r blob.Range) bool {
+	i, found := slices.BinarySearchFunc(c.holes, r.Offset, func(h blob.Range, at int64) int { return cmp.Compare(h.Offset, at) })
+	if !found {
+		i--
+	}
+	return r.Length > 0 && i >= 0 && r.Offset+r.Length <= c.holes[i].Offset+c.holes[i].Length
+}
+
+// zeroFrame is the frame of n zeros.
+func (c *compressor) zeroFrame(enc *zstd.Encoder, n int64) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.zeros[n] == nil {
+		c.zeros[n] = enc.EncodeAll(make([]byte, n), nil)
+	}
+	return c.zeros[n]
 }
 
 // job is one frame; done gives its bytes.
@@ -158,6 +183,10 @@ func (c *compressor) compress(work <-chan job) error {
 	defer enc.Close()
 	var buf []byte
 	for j := range work {
+		if c.hole(j.Range) {
+			j.done <- c.zeroFrame(enc, j.Length)
+			continue
+		}
 		buf = slices.Grow(buf[:0], int(j.Length))[:j.Length]
 		if err := blob.ReadFull(c.b, buf, j.Offset); err != nil {
 			return fmt.Errorf("zstd: content at offset %d: %w", j.Offset, err)

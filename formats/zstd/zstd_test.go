@@ -447,3 +447,31 @@ func FuzzCompress(f *testing.F) {
 		}
 	})
 }
+
+// TestZeros: a disk that is mostly holes gives the bytes that the same disk without known holes does.
+func TestZeros(t *testing.T) {
+	im, err := blob.NewImage(20<<20+5, blob.Extent{Name: "a", Offset: 7<<20 + 3, Blob: blob.String("content")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := blob.ReadAll(im, im.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sparse, plain bytes.Buffer
+	for w, b := range map[*bytes.Buffer]blob.Blob{&sparse: im, &plain: blob.Bytes(whole)} {
+		if err := zstd.Compress(t.Context(), w, b, zstd.Options{FrameSize: 1 << 20}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(sparse.Bytes(), plain.Bytes()) {
+		t.Error("holes change the output")
+	}
+	r, err := zstd.NewReader(&sparse, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, whole) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
