@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,5 +103,43 @@ func TestBootSeed(t *testing.T) {
 	}
 	if s := r.Network.Hostname; r.Hostname != "from-seed" || s == nil || s.Origin != "platform" || len(r.Errors) > 0 {
 		t.Errorf("host name %q %+v, errors %+v", r.Hostname, s, r.Errors)
+	}
+}
+
+// TestBootBond boots with two network cards: the configuration comes over a bond that the kernel arguments ask for, and
+// puts a VLAN on it and a bridge with a dummy link beside it, live.
+func TestBootBond(t *testing.T) {
+	vmtest.Need(t)
+	const links = `    hostname: bonded
+    interfaces:
+      - interface: bond1
+        bond: {mode: active-backup, miimon: 100, interfaces: [eth0, eth1]}
+        dhcp: true
+        addresses: [10.8.0.1/24]
+        vlans: [{vlanId: 5, addresses: [10.5.0.1/24], mtu: 1400}]
+      - interface: br0
+        bridge: {interfaces: [dummy0], stp: {enabled: true}}
+        addresses: [10.6.0.1/24]
+        routes: [{network: 10.66.0.0/16, gateway: 10.6.0.9}]
+      - interface: dummy0
+        dummy: true
+`
+	port := serve(t, map[string]string{"/c.yaml": strings.Replace(configareatest.Worker("x"), "    hostname: x\n", links, 1)})
+	iso := built(t, "iso", "amd64", "--extra-kernel-arg", "talos.config=http://10.0.2.2:"+port+"/c.yaml",
+		"--extra-kernel-arg", "bond=bond1:eth0,eth1:mode=active-backup,miimon=100", "--extra-kernel-arg", "ip=bond1:dhcp")
+	r := vmtest.Report(t, vmtest.Boot(t, vm.Options{Image: iso, As: vm.CDROM, Firmware: vm.BIOS, ExtraArgs: append(nic("n0"), nic("n1")...)}))
+	var got []string
+	for _, l := range r.Network.Links {
+		text := l.Name + " " + l.Kind + " " + l.Master
+		for _, a := range l.Addresses {
+			if a.Origin != "" {
+				text += " " + a.Address
+			}
+		}
+		got = append(got, text)
+	}
+	want := []string{"bond1 bond  10.0.2.15/24 10.8.0.1/24", "bond1.5 vlan  10.5.0.1/24", "br0 bridge  10.6.0.1/24", "dummy0 dummy br0", "eth0  bond1", "eth1  bond1"}
+	if !slices.Equal(got, want) || r.Hostname != "bonded" || len(r.Network.Faults)+len(r.Errors) > 0 {
+		t.Errorf("links %q, want %q; host name %s, faults %q, errors %+v", got, want, r.Hostname, r.Network.Faults, r.Errors)
 	}
 }

@@ -252,7 +252,7 @@ func (t *Task) hear(key clientKey, n dhcp.News) {
 	case n.Grant == nil && n.Fault != before.Fault:
 		t.Log.Warnf("network: DHCP on %s: %s", key.link, n.Fault)
 	case n.Grant != nil && (before.Grant == nil || before.Grant.Address != n.Grant.Address):
-		t.Log.Infof("network: %s has %s from %s for %s", key.link, n.Grant.Address, n.Grant.Server, n.Grant.Lifetime)
+		t.Log.Infof("network: %s has %s for %s", key.link, n.Grant.Address, n.Grant.Lifetime)
 	}
 	select {
 	case t.wake <- struct{}{}:

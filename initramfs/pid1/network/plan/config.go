@@ -211,10 +211,16 @@ func bondOptions(b *v1alpha1.Bond) []kernel.LinkOption {
 	return out
 }
 
+// bridgeOptions are those that the configuration speaks of: not every kernel has all.
 func bridgeOptions(b *v1alpha1.Bridge) []kernel.LinkOption {
-	return []kernel.LinkOption{
-		{Name: "stp_state", Value: bit(is(b.STP.Enabled))}, {Name: "vlan_filtering", Value: bit(is(b.VLAN.VLANFiltering))},
+	var out []kernel.LinkOption
+	if b.STP.Enabled != nil {
+		out = append(out, kernel.LinkOption{Name: "stp_state", Value: bit(*b.STP.Enabled)})
 	}
+	if b.VLAN.VLANFiltering != nil {
+		out = append(out, kernel.LinkOption{Name: "vlan_filtering", Value: bit(*b.VLAN.VLANFiltering)})
+	}
+	return out
 }
 
 func bit(b bool) string {

@@ -34,7 +34,9 @@ func (r *Reconciler) Apply(k kernel.Network, want plan.State) error {
 	}
 	a.removeRoutes()
 	a.addAddresses()
-	a.removeAddresses()
+	if a.removeAddresses() {
+		a.addAddresses() // with the first address of a network the kernel drops the others in it
+	}
 	a.addRoutes()
 	return errors.Join(a.faults...)
 }
@@ -100,15 +102,12 @@ func (a *pass) find(name string) (kernel.Link, bool) {
 func (a *pass) link(want plan.Link) {
 	is, there := a.find(want.Name)
 	if want.Make != nil && (!there || is.Kind == want.Make.Kind && a.r.links[want.Name].Name == "") {
-		if !a.try(a.k.AddLink(*want.Make)) {
-			return
-		}
-		a.r.links[want.Name] = *want.Make
-		if is, there = a.find(want.Name); !there {
-			return
+		made := a.try(a.k.AddLink(*want.Make))
+		if is, there = a.find(want.Name); made && there { // one without its settings is used, and tried again
+			a.r.links[want.Name] = *want.Make
 		}
 	}
-	if !there {
+	if !there || want.Make != nil && is.Kind != want.Make.Kind {
 		return
 	}
 	a.master(is, want.Master)
@@ -159,17 +158,20 @@ func (a *pass) addAddresses() {
 	}
 }
 
-func (a *pass) removeAddresses() {
+// removeAddresses tells whether there was one to remove.
+func (a *pass) removeAddresses() (some bool) {
 	have, err := a.k.Addresses()
 	if !a.try(err) {
-		return
+		return false
 	}
 	for address := range a.r.addresses {
 		wanted := slices.ContainsFunc(a.want.Addresses, func(w plan.Address) bool { return w.Address == address })
 		if !wanted && (!slices.Contains(have, address) || a.try(a.k.RemoveAddress(address))) {
 			delete(a.r.addresses, address)
+			some = true
 		}
 	}
+	return some
 }
 
 // removeRoutes goes before the addresses: the kernel itself drops routes with the address that they come from.
