@@ -42,3 +42,9 @@ echo "installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+
+# Its package starts a registry; tests start their own.
+if [[ " ${missing[*]} " == *" docker-registry "* ]] && command -v systemctl >/dev/null; then
+  "${as_root[@]}" systemctl disable --quiet --now docker-registry 2>/dev/null ||
+    "${as_root[@]}" systemctl disable --quiet docker-registry
+fi
