@@ -44,6 +44,9 @@ func (u *unit) enter(state, reason string) {
 	if changed {
 		now.SinceMS = u.r.deps.SinceBoot().Milliseconds()
 	}
+	if now == was {
+		return // who waits for this service would look again, and those for them
+	}
 	u.status.Set(now)
 	if changed || was.Reason != reason {
 		u.r.tell()
