@@ -308,3 +308,28 @@ func TestRedirectTakesNothingAlong(t *testing.T) {
 }
 
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// What was verified before everything failed is not downloaded again.
+func TestVerifiedIsKept(t *testing.T) {
+	t.Parallel()
+	l, big := twoArchitectures(t)
+	path := "/blobs/" + string(blob.SumBytes([]byte(big)))
+	s := serve(t, true, l)
+	st := openStore(t, t.TempDir())
+	s.fail(path, status(404))
+	opts := mirrored(t, "", s.URL)
+	opts.Parallel = 1 // config, kernel, and then the root image
+	_, err := open(t, fetch.New(st, opts), mirroredRef, "amd64")
+	reporttest.Want(t, err, report.NotFound, mirroredRef, path)
+	var blobs atomic.Int64
+	s.fail("/blobs/", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		blobs.Add(1)
+		next.ServeHTTP(w, r)
+	})
+	im, err := open(t, fetch.New(st, opts), mirroredRef, "amd64")
+	must(t, err)
+	wantBase(t, im, "amd64", big)
+	if n := blobs.Load(); n != 1 {
+		t.Errorf("%d blobs were asked for, and one was missing", n)
+	}
+}
