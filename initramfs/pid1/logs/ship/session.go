@@ -111,14 +111,13 @@ func (s *session) send(ctx context.Context) error {
 func (s *session) batch() (n int, err error) {
 	s.open()
 	s.buf = s.buf[:0]
-	tags := s.tags()
 	for ; n < batchRecords && len(s.buf) < batchBytes; n++ {
 		i := s.oldest()
 		if i < 0 {
 			break
 		}
 		h := &s.heads[i]
-		if err := s.put(i, h.Fields(h.rec), tags); err != nil {
+		if err := s.put(i, h.Fields(h.rec), s.tags()); err != nil {
 			return n, err
 		}
 		h.full = false
@@ -126,7 +125,6 @@ func (s *session) batch() (n int, err error) {
 	if n == 0 {
 		return 0, nil
 	}
-	s.d.update(func(st *Status) { st.Sent += uint64(n) })
 	if !s.stream {
 		time.Sleep(datagramPause)
 		return n, nil
@@ -175,20 +173,27 @@ func (s *session) put(stream int, fields map[string]any, tags map[string]string)
 		p, _ := encode(fields, tags, 0)
 		s.buf = append(append(s.buf, p...), '\n')
 		s.flight = append(s.flight, inFlight{stream, s.heads[stream].rec.Seq, s.written + uint64(len(s.buf)), time.Now()})
-		return nil
-	}
-	p, ok := encode(fields, tags, maxDatagram)
-	if !ok {
+	} else if fits, err := s.datagram(encode(fields, tags, maxDatagram)); err != nil {
+		return err
+	} else if !fits {
 		s.d.lost(1)
 		return nil
+	}
+	s.d.update(func(st *Status) { st.Sent++ })
+	return nil
+}
+
+// datagram sends p if it fits.
+func (s *session) datagram(p []byte, fits bool) (bool, error) {
+	if !fits {
+		return false, nil
 	}
 	s.conn.SetWriteDeadline(time.Now().Add(s.d.timeout))
 	_, err := s.conn.Write(p)
 	if errors.Is(err, syscall.EMSGSIZE) {
-		s.d.lost(1)
-		return nil
+		return false, nil
 	}
-	return err
+	return true, err
 }
 
 // write writes p, as long as there is progress.
