@@ -27,14 +27,14 @@ type Volume struct {
 // maxVolume bounds the file systems that are looked at, in bytes: those that carry configurations are small.
 const maxVolume = 8 << 30
 
-// OpenVolume finds the file system with a label, in letters of either case. The error is fs.ErrNotExist where there is none,
-// and says so of those that cannot be read.
+// OpenVolume finds the file system with a label, in letters of either case. The error is fs.ErrNotExist where there is none;
+// of one that is damaged it says how.
 func OpenVolume(m kernel.Files, label string) (*Volume, error) {
 	entries, err := m.ReadDir("/sys/class/block")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	faults := []error{fmt.Errorf("no file system is labelled %s: %w", label, fs.ErrNotExist)}
+	var faults []error
 	for _, e := range entries {
 		if inMemory(e.Name()) {
 			continue
@@ -46,6 +46,9 @@ func OpenVolume(m kernel.Files, label string) (*Volume, error) {
 		if err != nil {
 			faults = append(faults, fmt.Errorf("/dev/%s: %w", e.Name(), err))
 		}
+	}
+	if faults == nil {
+		return nil, fmt.Errorf("no file system is labelled %s: %w", label, fs.ErrNotExist)
 	}
 	return nil, errors.Join(faults...)
 }
