@@ -28,9 +28,8 @@ type boot struct {
 	network    networking
 	clock      timekeeping
 
-	config      watch.Value[*config.Config] // the machine configuration; nil is none
-	timeIsRight watch.Value[bool]
-	services    *services.Runner
+	config   watch.Value[*config.Config] // the machine configuration; nil is none
+	services *services.Runner
 
 	mu  sync.Mutex
 	log *console.Log

@@ -35,7 +35,10 @@ func isDefault(r bootreport.Route) bool { return r.To == "0.0.0.0/0" || r.To == 
 
 // waitTime is met when the clock is right.
 func (b *boot) waitTime() services.Condition {
-	return services.Condition{Name: "the time", Met: b.timeIsRight.Watch}
+	return services.Condition{Name: "the time", Met: func() (bool, <-chan struct{}) {
+		now, changed := b.clock.status.Watch()
+		return now.Synced, changed
+	}}
 }
 
 // startServices begins with all services. None is waited for.
