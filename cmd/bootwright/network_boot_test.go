@@ -57,6 +57,9 @@ func TestBootURL(t *testing.T) {
 			t.Errorf("%s: configuration %+v, want one from %s", firmware, r.Config, want)
 		}
 		checkOnline(t, r, "eth0")
+		if l := r.Network.Links[0]; l.Driver != "virtio_net" || !strings.HasPrefix(l.BusPath, "0000:00:") || !strings.HasPrefix(l.MAC, "52:54:00:") {
+			t.Errorf("%s: %+v", firmware, l)
+		}
 		if s := r.Network.Hostname; r.Hostname != "from-http" || s == nil || s.Origin != "configuration" || len(r.Errors) > 0 {
 			t.Errorf("%s: host name %q %+v, errors %+v", firmware, r.Hostname, s, r.Errors)
 		}

@@ -96,7 +96,7 @@ func New(d Deps) *Task {
 const (
 	firstWait   = time.Second
 	longestWait = time.Minute
-	calm        = 20 * time.Millisecond // changes that come together are one
+	calm        = 50 * time.Millisecond // changes that come together are one
 )
 
 // Run keeps the network until ctx ends. It fails where the kernel does not say what changes.
@@ -190,12 +190,15 @@ func (t *Task) manageClients(ctx context.Context, state plan.State, links []plan
 			continue
 		}
 		wanted[key] = true
-		running, l := t.clients[key], links[i]
-		switch {
-		case running != nil && (!l.Carrier || !l.Up || running.mac != l.MAC || running.duid != c.DUID):
+		l := links[i]
+		ready := l.Carrier && l.Up
+		running := t.clients[key]
+		if running != nil && (!ready || running.mac != l.MAC || running.duid != c.DUID) {
 			running.stop()
 			delete(t.clients, key)
-		case running == nil && l.Carrier && l.Up:
+			running = nil
+		}
+		if running == nil && ready {
 			t.start(ctx, key, l.MAC, c.DUID, state.Hostname)
 		}
 	}

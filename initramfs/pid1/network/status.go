@@ -22,8 +22,10 @@ func (t *Task) hardware() ([]plan.Hardware, error) {
 		h := plan.Hardware{Link: l}
 		dir := "/sys/class/net/" + l.Name + "/device"
 		if device, err := t.Machine.ReadLink(dir); err == nil {
-			h.BusPath = busPath(t.Machine, dir, device)
-			h.PCIID = t.pciID(dir)
+			h.BusPath, h.PCIID = path.Base(device), t.pciID(dir)
+			if strings.HasPrefix(h.BusPath, "virtio") { // people know the device that carries it
+				h.BusPath, h.PCIID = t.carrier(l.Name, h.BusPath), t.pciID(dir+"/..")
+			}
 		}
 		if driver, err := t.Machine.ReadLink(dir + "/driver"); err == nil {
 			h.Driver = path.Base(driver)
@@ -33,37 +35,28 @@ func (t *Task) hardware() ([]plan.Hardware, error) {
 	return out, err
 }
 
-// busPath is the name of the device on its bus. That of virtio is on the bus of the device that carries it, which is what
-// people know.
-func busPath(m kernel.Files, dir, device string) string {
-	name := path.Base(device)
-	if !strings.HasPrefix(name, "virtio") {
-		return name
+// carrier is the name of the device that a virtio device of a link hangs on, or the latter's where that is not known.
+func (t *Task) carrier(link, virtio string) string {
+	target, _ := t.Machine.ReadLink("/sys/class/net/" + link)
+	parts := strings.Split(target, "/")
+	if i := slices.Index(parts, virtio); i > 0 {
+		return parts[i-1]
 	}
-	if target, err := m.ReadLink("/sys/class/net/" + path.Base(path.Dir(dir))); err == nil {
-		parts := strings.Split(target, "/")
-		if i := slices.Index(parts, name); i > 0 {
-			return parts[i-1]
-		}
-	}
-	return name
+	return virtio
 }
 
-// pciID is the vendor and device of a PCI device, 1AF4:1000; those of virtio are one level above.
+// pciID is the vendor and device of the PCI device in a folder of /sys, such as 1AF4:1000; "" is another bus.
 func (t *Task) pciID(dir string) string {
-	for _, at := range []string{dir, dir + "/.."} {
-		var parts []string
-		for _, file := range []string{"/vendor", "/device"} {
-			p, err := t.Machine.ReadFile(at + file)
-			if id, ok := strings.CutPrefix(strings.TrimSpace(string(p)), "0x"); err == nil && ok {
-				parts = append(parts, strings.ToUpper(id))
-			}
+	var parts []string
+	for _, file := range []string{"/vendor", "/device"} {
+		p, err := t.Machine.ReadFile(dir + file)
+		id, ok := strings.CutPrefix(strings.TrimSpace(string(p)), "0x")
+		if err != nil || !ok {
+			return ""
 		}
-		if len(parts) == 2 && len(parts[0]) == 4 {
-			return strings.Join(parts, ":")
-		}
+		parts = append(parts, strings.ToUpper(id))
 	}
-	return ""
+	return strings.Join(parts, ":")
 }
 
 // status is how the network is after a round.

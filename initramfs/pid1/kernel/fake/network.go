@@ -18,7 +18,7 @@ import (
 type Network struct {
 	// DHCP answers a DHCPv4 packet that was sent on a link; nil says nothing.
 	DHCP func(link string, packet []byte) []byte
-	// HTTP serves connections, by address "host:port"; others are refused.
+	// Servers serve connections, by address "host:port"; others are refused.
 	Servers map[string]func(net.Conn)
 	// Faults are the errors of operations, by their text in Did.
 	Faults map[string]error
@@ -31,7 +31,7 @@ type Network struct {
 	watchers  []chan struct{}
 }
 
-// Plug adds links, or replaces those of the same name.
+// PlugLink adds links, or replaces those of the same name.
 func (n *Network) PlugLink(links ...kernel.Link) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -116,6 +116,11 @@ func (n *Network) RemoveLink(name string) error {
 		n.links = slices.DeleteFunc(n.links, func(l kernel.Link) bool { return l.Name == name })
 		n.addresses = slices.DeleteFunc(n.addresses, func(a kernel.Address) bool { return a.Link == name })
 		n.routes = slices.DeleteFunc(n.routes, func(r kernel.Route) bool { return r.Link == name })
+		for i := range n.links {
+			if n.links[i].Master == name {
+				n.links[i].Master = ""
+			}
+		}
 		return nil
 	})
 }

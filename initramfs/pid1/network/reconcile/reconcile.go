@@ -16,8 +16,8 @@ import (
 type Reconciler struct {
 	links     map[string]kernel.NewLink
 	masters   map[string]string
-	addresses map[kernel.Address]bool
-	routes    map[kernel.Route]bool
+	addresses []kernel.Address
+	routes    []kernel.Route
 }
 
 // Apply changes the network to what want says, as far as it can; the errors of single changes are joined. It is called
@@ -25,7 +25,6 @@ type Reconciler struct {
 func (r *Reconciler) Apply(k kernel.Network, want plan.State) error {
 	if r.links == nil {
 		r.links, r.masters = map[string]kernel.NewLink{}, map[string]string{}
-		r.addresses, r.routes = map[kernel.Address]bool{}, map[kernel.Route]bool{}
 	}
 	a := &pass{r: r, k: k, want: want}
 	a.removeLinks()
@@ -83,8 +82,16 @@ func order(l kernel.NewLink) int {
 func (r *Reconciler) forget(link string) {
 	delete(r.links, link)
 	maps.DeleteFunc(r.masters, func(name, master string) bool { return name == link || master == link })
-	maps.DeleteFunc(r.addresses, func(a kernel.Address, _ bool) bool { return a.Link == link })
-	maps.DeleteFunc(r.routes, func(o kernel.Route, _ bool) bool { return o.Link == link })
+	r.addresses = slices.DeleteFunc(r.addresses, func(a kernel.Address) bool { return a.Link == link })
+	r.routes = slices.DeleteFunc(r.routes, func(o kernel.Route) bool { return o.Link == link })
+}
+
+// mine notes what was made, once.
+func mine[T comparable](made []T, v T) []T {
+	if slices.Contains(made, v) {
+		return made
+	}
+	return append(made, v)
 }
 
 // find is a link as it is now.
@@ -153,7 +160,7 @@ func (a *pass) addAddresses() {
 			continue
 		}
 		if slices.Contains(have, w.Address) || a.try(a.k.AddAddress(w.Address)) {
-			a.r.addresses[w.Address] = true
+			a.r.addresses = mine(a.r.addresses, w.Address)
 		}
 	}
 }
@@ -164,13 +171,12 @@ func (a *pass) removeAddresses() (some bool) {
 	if !a.try(err) {
 		return false
 	}
-	for address := range a.r.addresses {
+	a.r.addresses = slices.DeleteFunc(a.r.addresses, func(address kernel.Address) bool {
 		wanted := slices.ContainsFunc(a.want.Addresses, func(w plan.Address) bool { return w.Address == address })
-		if !wanted && (!slices.Contains(have, address) || a.try(a.k.RemoveAddress(address))) {
-			delete(a.r.addresses, address)
-			some = true
-		}
-	}
+		gone := !wanted && (!slices.Contains(have, address) || a.try(a.k.RemoveAddress(address)))
+		some = some || gone
+		return gone
+	})
 	return some
 }
 
@@ -180,12 +186,10 @@ func (a *pass) removeRoutes() {
 	if !a.try(err) {
 		return
 	}
-	for route := range a.r.routes {
+	a.r.routes = slices.DeleteFunc(a.r.routes, func(route kernel.Route) bool {
 		wanted := slices.ContainsFunc(a.want.Routes, func(w plan.Route) bool { return w.Route == route })
-		if !wanted && (!has(have, route) || a.try(a.k.RemoveRoute(route))) {
-			delete(a.r.routes, route)
-		}
-	}
+		return !wanted && (!has(have, route) || a.try(a.k.RemoveRoute(route)))
+	})
 }
 
 // addRoutes adds those without a gateway first: they are what leads to gateways.
@@ -200,7 +204,7 @@ func (a *pass) addRoutes() {
 				continue
 			}
 			if has(have, w.Route) || a.try(a.k.AddRoute(w.Route)) {
-				a.r.routes[w.Route] = true
+				a.r.routes = mine(a.r.routes, w.Route)
 			}
 		}
 	}
