@@ -7,6 +7,7 @@ import (
 	"github.com/bootwright/bootwright/initramfs/pid1/console"
 	"github.com/bootwright/bootwright/initramfs/pid1/documents"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/logs"
 	"github.com/bootwright/bootwright/initramfs/pid1/modules"
 	"github.com/bootwright/bootwright/initramfs/pid1/services"
 	"github.com/bootwright/bootwright/initramfs/pid1/supervise"
@@ -27,6 +28,7 @@ type boot struct {
 	configs    []documents.Source // machine configurations in the initramfs
 	network    networking
 	clock      timekeeping
+	logs       logging
 
 	config   watch.Value[*config.Config] // the machine configuration; nil is none
 	services *services.Runner
@@ -53,6 +55,7 @@ func (b *boot) steps() []step {
 		{"settings", false, b.setKernel},
 		{"console", false, b.openConsole},
 		{"arguments", false, b.readArguments},
+		{"logs", false, b.startLogs},
 		{"release", false, b.readRelease},
 		{"configs", false, b.collectConfigs},
 		{"root-modules", false, b.loadRootModules},
@@ -73,6 +76,7 @@ func (b *boot) steps() []step {
 // Run boots m and keeps it running. On a real machine it does not return.
 func Run(m kernel.Kernel) {
 	b := &boot{m: m, reporting: newReporting(), ended: make(chan struct{})}
+	b.logs.Logs = logs.New(m.SinceBoot)
 	b.group = supervise.New(b.panicked, b.taskFailed)
 	b.services = b.newServices()
 	b.group.Go("signals", b.obeySignals)
@@ -119,6 +123,7 @@ func (b *boot) say() *console.Log {
 	if b.log == nil {
 		args, _ := readArguments(b.m)
 		b.log = console.Open(b.m, func(f func()) { b.group.Go("console", f) }, isVerbose(args))
+		b.log.Tee(b.logs.Say)
 	}
 	return b.log
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -145,7 +146,8 @@ func TestBoot(t *testing.T) {
 		t.Errorf("loaded %q, want %q", m.Loaded(), want)
 	}
 	arch := `"arch":"` + runtime.GOARCH
-	golden(t, "testdata/serial.golden", strings.Replace(m.Shown(serial), arch, `"arch":"any`, 1))
+	shown := strings.Replace(m.Shown(serial), arch, `"arch":"any`, 1)
+	golden(t, "testdata/serial.golden", regexp.MustCompile(`"logs":\{.*?\]\},`).ReplaceAllString(shown, "")) // how far readers have come
 	golden(t, "testdata/screen.golden", m.Shown(screen))
 	if got := len(m.Kmsg); got < 5 || !strings.HasPrefix(m.Kmsg[0], "<14>bootwright: ") {
 		t.Errorf("kernel log: %q", m.Kmsg)

@@ -74,6 +74,8 @@ func (b *boot) announce(text string) {
 		loaded := b.modules.Report()
 		b.reporting.change(func(r *bootreport.Report) { r.Modules = loaded })
 	}
+	kept := b.logs.Report()
+	b.reporting.change(func(r *bootreport.Report) { r.Logs = kept })
 	line := b.reporting.line()
 	err := b.m.MkdirAll(path.Dir(bootreport.Path), 0o755)
 	if err == nil {

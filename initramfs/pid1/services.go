@@ -78,6 +78,7 @@ func (b *boot) has(file string) bool {
 func (b *boot) newServices() *services.Runner {
 	return services.New(services.Deps{
 		Log:       lateLog{b},
+		Output:    b.serviceLog,
 		SinceBoot: b.m.SinceBoot,
 		Changed: func(all []bootreport.Service) {
 			b.change(func(r *bootreport.Report) { r.Services = all })
