@@ -215,13 +215,18 @@ func (c *container) run(ctx context.Context, output io.Writer) error {
 	return err
 }
 
-// check is nil when there is a process in the container's control group.
+// check is nil when there is a process in the container's control group, besides runc on its way to the entrypoint.
 func (c *container) check(context.Context) error {
-	events, err := c.M.ReadFile(path.Join(cgroupRoot, c.cgroup(), "cgroup.events"))
-	if err == nil && !strings.Contains(string(events), "populated 1") {
-		err = errors.New("no process runs in it")
+	pids, err := c.M.ReadFile(path.Join(cgroupRoot, c.cgroup(), "cgroup.procs"))
+	if err != nil {
+		return err
 	}
-	return err
+	for _, pid := range strings.Fields(string(pids)) {
+		if line, err := c.M.ReadFile("/proc/" + pid + "/cmdline"); err == nil && !strings.HasPrefix(string(line), "runc\x00init") {
+			return nil
+		}
+	}
+	return errors.New("no process runs in it")
 }
 
 // cgroupRoot is where the file system of control groups is.

@@ -39,7 +39,7 @@ type runtime struct {
 
 func newRuntime(t *testing.T, files map[string]string) *runtime {
 	r := &runtime{t: t, containers: map[string]context.CancelFunc{}}
-	r.m = fake.New(t, map[string]string{"run/containerd/": "", "sys/fs/cgroup/system/extensions/web/cgroup.events": "populated 1\n", "usr/local/lib/containers/web/": "", "etc/": ""})
+	r.m = fake.New(t, map[string]string{"run/containerd/": "", "sys/fs/cgroup/system/extensions/web/cgroup.procs": "7\n8\n", "proc/7/cmdline": "runc\x00init\x00", "proc/8/cmdline": "/web\x00", "usr/local/lib/containers/web/": "", "etc/": ""})
 	for name, text := range files {
 		if err := errors.Join(r.m.MkdirAll("/"+name[:strings.LastIndex(name, "/")], 0o755), r.m.WriteFile("/"+name, []byte(text), 0o644)); err != nil {
 			t.Fatal(err)
@@ -371,4 +371,3 @@ func TestFind(t *testing.T) {
 		t.Errorf("a root without services: %v, %v", none, err)
 	}
 }
-
