@@ -90,8 +90,15 @@ func (b *boot) findConfig() error {
 
 // source is where the configuration came from.
 func (b *boot) source() (s string) {
-	b.change(func(r *bootreport.Report) { s = r.Config.Source })
+	b.look(func(r *bootreport.Report) { s = r.Config.Source })
 	return s
+}
+
+// look lets f read the report, which is not changed by that.
+func (r *reporting) look(f func(*bootreport.Report)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f(&r.report)
 }
 
 // seekConfig asks until there is a configuration, or until there is no sense in it. It says what it waits for.
@@ -156,8 +163,8 @@ func (b *boot) variables() documents.Variables {
 // now is the clock, which is not earlier than the image: where it says otherwise it is wrong.
 func (b *boot) now() time.Time {
 	var built int64
-	b.change(func(r *bootreport.Report) { built = r.Epoch })
-	if now, floor := time.Now(), time.Unix(built, 0); now.After(floor) {
+	b.look(func(r *bootreport.Report) { built = r.Epoch })
+	if now := time.Now(); now.Unix() > built {
 		return now
 	}
 	return time.Unix(built, 0)

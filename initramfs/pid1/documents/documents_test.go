@@ -3,9 +3,11 @@ package documents
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -83,6 +85,22 @@ func TestGet(t *testing.T) {
 	_, err := downloader().Get(t.Context(), strings.Replace(s.URL, "://", "://user:hunter2@", 1)+"/x?token=hunter2")
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("nobody there: %v", err)
+	}
+}
+
+func TestBare(t *testing.T) {
+	t.Parallel()
+	from := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 2), Port: 40001}
+	to := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 9), Port: 80}
+	for want, err := range map[string]error{
+		"read 10.0.0.9:80: reset":      &url.Error{Op: "Get", URL: "http://h?s=secret", Err: &net.OpError{Op: "read", Net: "tcp", Source: from, Addr: to, Err: errors.New("reset")}},
+		"nobody knows the name h":      &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Name: "h", IsNotFound: true, Server: "10.0.0.53:53"}},
+		"no name server answers for h": &net.DNSError{Name: "h", Err: "read udp 10.0.0.2:40001->10.0.0.53:53: i/o timeout", IsTimeout: true},
+		"other":                        errors.New("other"),
+	} {
+		if got := bare(err).Error(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }
 

@@ -60,10 +60,20 @@ func (d Downloader) Get(ctx context.Context, address string) ([]byte, error) {
 	return checkText(text)
 }
 
-// bare is err without the address that package net/http puts before it.
+// bare is err without the address that package net/http puts before it, and without port numbers that are others the next
+// time: the same fault has the same words.
 func bare(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
-		return u.Err
+		err = u.Err
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		if dns.IsNotFound {
+			return fmt.Errorf("nobody knows the name %s", dns.Name)
+		}
+		return fmt.Errorf("no name server answers for %s", dns.Name)
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Source != nil && op.Addr != nil {
+		return fmt.Errorf("%s %s: %w", op.Op, op.Addr, op.Err)
 	}
 	return err
 }

@@ -65,8 +65,9 @@ func (t *Task) status(state plan.State, config *v1alpha1.Network, links []plan.H
 	routes, _ := t.Machine.Routes()
 	s := Status{Made: true, Plan: state, Config: config, Links: links}
 	r := &s.Report
+	shown := map[string]bool{} // links of containers come and go, and are nobody's concern here
 	for _, l := range links {
-		if l.Name == "lo" {
+		if shown[l.Name] = l.Physical() || slices.ContainsFunc(state.Links, func(p plan.Link) bool { return p.Name == l.Name }); !shown[l.Name] || l.Name == "lo" {
 			continue
 		}
 		r.Links = append(r.Links, bootreport.Link{
@@ -78,6 +79,9 @@ func (t *Task) status(state plan.State, config *v1alpha1.Network, links []plan.H
 		s.Online = s.Online || a.Link != "lo" && a.Prefix.Addr().IsGlobalUnicast()
 	}
 	for _, o := range routes {
+		if !shown[o.Link] {
+			continue
+		}
 		route := bootreport.Route{To: o.Destination.String(), Link: o.Link, Metric: o.Metric, Origin: originOf(o, state)}
 		if o.Gateway.IsValid() {
 			route.Gateway = o.Gateway.String()
