@@ -192,11 +192,14 @@ func (n *node) reaches() {
 	}
 }
 
+// leased4 is in a report as soon as a link has a leased address.
+const leased4 = `/24","origin":"dhcp"}`
+
 func machineInside(t *testing.T) {
 	files := fake.New(t, map[string]string{"proc/sys/kernel/hostname": "", "proc/sys/kernel/domainname": "", "etc/": ""})
 	n := newNode(t, mixed{files, kernel.Linux{}, kernel.Linux{}})
 
-	n.use("interfaces: [{interface: eth0, dhcp: true, dhcpOptions: {routeMetric: 77}}]", "10.77.0.5", `"origin":"dhcp"`, "10.77.0.53")
+	n.use("interfaces: [{interface: eth0, dhcp: true, dhcpOptions: {routeMetric: 77}}]", "10.77.0.5", leased4, "10.77.0.53")
 	n.shown("address show eth0", "10.77.0.5", "mtu 1400", "UP")
 	n.shown("route", "default via 10.77.0.1 dev eth0", "metric 77")
 	n.reaches()
@@ -216,11 +219,11 @@ func machineInside(t *testing.T) {
 	n.shown("address show eth0", "10.77.0.10/24", "!10.77.0.9/24", "mtu 1300")
 	n.reaches()
 
-	n.use("interfaces: [{interface: br0, bridge: {interfaces: [eth0]}, dhcp: true, mtu: 1500}]", `"name":"br0","kind":"bridge"`, `"master":"br0"`, "10.77.0.5", "!10.77.0.10/24")
+	n.use("interfaces: [{interface: br0, bridge: {interfaces: [eth0]}, dhcp: true, mtu: 1500}]", `"name":"br0","kind":"bridge"`, `"master":"br0"`, "10.77.0.5", leased4, "!10.77.0.10/24")
 	n.shown("address show br0", "10.77.0.5")
 	n.shown("link show eth0", "master br0")
 	n.reaches()
-	n.use("interfaces: [{interface: eth0, dhcp: true, dhcpOptions: {ipv4: false, ipv6: true}}]", "!br0", "fd77::5", "!10.77.0.5")
+	n.use("interfaces: [{interface: eth0, dhcp: true, dhcpOptions: {ipv4: false, ipv6: true}}]", "!br0", "fd77::5", `/128","origin":"dhcp"}`, "!10.77.0.5")
 	n.shown("link", "!br0")
 	n.shown("address show eth0", "fd77::5", "dynamic") // the latter is of SLAAC
 
