@@ -25,6 +25,7 @@ type Kernel interface {
 	Clock
 	Names
 	Kmsg
+	Disks
 	// SinceBoot is the time since the kernel started, time asleep included (CLOCK_BOOTTIME).
 	SinceBoot() time.Duration
 }

@@ -53,7 +53,8 @@ type Machine struct {
 	begin   time.Time
 	loops   []string // files behind /dev/loop0 …
 	signals chan os.Signal
-	uevents chan kernel.Uevent
+	disks   map[string]*Disk // by name
+	uevents uevents
 	release chan struct{} // lets hung consoles go
 	kmsg    kmsg
 }
@@ -64,8 +65,7 @@ func New(t testing.TB, files map[string]string) *Machine {
 		Network: &Network{}, Names: Names{},
 		Contents: map[string]map[string]string{}, MountErrors: map[string]error{}, ModuleErrors: map[string]error{},
 		ModuleTimes: map[string]time.Duration{}, Programs: map[string]Program{}, Console: map[string]*bytes.Buffer{}, Mounted: map[string]string{},
-		root: t.TempDir(), begin: time.Now(), signals: make(chan os.Signal, 16), uevents: make(chan kernel.Uevent, 64),
-		release: make(chan struct{}),
+		root: t.TempDir(), begin: time.Now(), signals: make(chan os.Signal, 16), release: make(chan struct{}),
 	}
 	m.fill("/", files)
 	return m
@@ -230,37 +230,6 @@ func (m *Machine) LoadModule(name, options string) error {
 	return nil
 }
 
-// Uevents follows kernel.Events.
-func (m *Machine) Uevents() (kernel.UeventReader, error) {
-	if err := m.UeventsError; err != nil {
-		m.UeventsError = nil
-		return nil, err
-	}
-	return &reader{m: m, closed: make(chan struct{})}, nil
-}
-
-// Plug is an event of a device; without keys it says that events were lost.
-func (m *Machine) Plug(e kernel.Uevent) { m.uevents <- e }
-
-type reader struct {
-	m      *Machine
-	closed chan struct{}
-}
-
-func (r *reader) Read() (kernel.Uevent, error) {
-	select {
-	case e := <-r.m.uevents:
-		if e == nil {
-			return nil, kernel.ErrLost
-		}
-		return e, nil
-	case <-r.closed:
-		return nil, os.ErrClosed
-	}
-}
-
-func (r *reader) Close() error { close(r.closed); return nil }
-
 // OpenConsole follows kernel.Consoles.
 func (m *Machine) OpenConsole(name string) (kernel.Console, error) {
 	if name == m.Hung {
@@ -320,7 +289,7 @@ func (m *Machine) Ended() kernel.Action {
 }
 
 // Remove takes a file away.
-func (m *Machine) Remove(name string) error { return os.Remove(m.path(name)) }
+func (m *Machine) Remove(name string) error { return m.clean(os.Remove(m.path(name))) }
 
 // Signals follows kernel.Power.
 func (m *Machine) Signals() <-chan os.Signal { return m.signals }
