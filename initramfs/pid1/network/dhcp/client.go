@@ -48,15 +48,15 @@ const (
 	tries    = 3
 )
 
-// exchange is one family's way to talk to servers. prior is the lease to be extended; anyServer lets another one than its
-// giver do that.
+// exchange is one family's way to talk to servers. It remembers the lease that it obtained; anyServer lets another server than
+// its giver extend that.
 type exchange interface {
 	obtain(ctx context.Context) (Grant, error)
 	extend(ctx context.Context, anyServer bool) (Grant, error)
 	close()
 }
 
-// refused is that a server takes a lease back.
+// errRefused is that a server takes a lease back.
 var errRefused = errors.New("the server refuses the address")
 
 // Run4 keeps a DHCPv4 lease until ctx ends.
