@@ -7,6 +7,7 @@ package services
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -50,8 +51,15 @@ const (
 	UntilSuccess Policy = "untilSuccess"
 )
 
+// ErrInterrupted is that a service ended, or could not begin, for what is not its own fault. It starts again whatever its
+// policy.
+var ErrInterrupted = errors.New("interrupted")
+
 // again tells whether a service starts again that ended with err.
 func (p Policy) again(err error) bool {
+	if errors.Is(err, ErrInterrupted) {
+		return true
+	}
 	switch p {
 	case Never:
 		return false

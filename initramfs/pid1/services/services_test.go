@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +27,7 @@ type bench struct {
 	mu     sync.Mutex
 	events []string // "seconds: text"
 	kept   bytes.Buffer
-	told   int
+	told   atomic.Int32
 }
 
 func newBench(t *testing.T) *bench {
@@ -34,14 +35,19 @@ func newBench(t *testing.T) *bench {
 	b.Runner = New(Deps{
 		Log:       b,
 		Output:    func(string) io.WriteCloser { return b },
-		Changed:   func([]bootreport.Service) { b.told++ },
+		Changed:   func([]bootreport.Service) { b.told.Add(1) },
 		SinceBoot: func() time.Duration { return time.Since(b.begin) },
 	}, func(_ string, f func()) { go f() })
 	return b
 }
 
-func (b *bench) Write(p []byte) (int, error) { return b.kept.Write(p) }
-func (b *bench) Close() error                { return nil }
+func (b *bench) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.kept.Write(p)
+}
+
+func (b *bench) Close() error { return nil }
 
 func (b *bench) Infof(format string, args ...any) { b.note("info "+format, args...) }
 func (b *bench) Warnf(format string, args ...any) { b.note("warn "+format, args...) }
@@ -156,9 +162,11 @@ func TestPolicies(t *testing.T) {
 		t.Run(fmt.Sprint(c.policy, c.fails), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t)
-				var runs []float64
+				var begins watch.Value[[]float64]
 				b.add(Service{Name: "s", Restart: c.policy, Run: func(ctx context.Context, out io.Writer) error {
-					runs = append(runs, time.Since(b.begin).Seconds())
+					runs, _ := begins.Get()
+					runs = append(slices.Clone(runs), time.Since(b.begin).Seconds())
+					begins.Set(runs)
 					fmt.Fprintf(out, "first\nthe last ")
 					fmt.Fprintf(out, "word\n\n")
 					if len(runs) <= c.fails {
@@ -171,13 +179,13 @@ func TestPolicies(t *testing.T) {
 				}})
 				time.Sleep(9*time.Minute + 30*time.Second)
 				b.want("s", c.state)
-				if !slices.Equal(runs, c.runs) {
+				if runs, _ := begins.Get(); !slices.Equal(runs, c.runs) {
 					t.Errorf("it began at %v, want %v", runs, c.runs)
 				}
 				if got := b.Report()[0].Restarts; got != len(c.runs)-1 {
 					t.Errorf("%d restarts", got)
 				}
-				if told, most := b.told, 6; c.policy != Always && told > most {
+				if told, most := b.told.Load(), int32(6); c.policy != Always && told > most {
 					t.Errorf("the report changed %d times, for a service that keeps failing", told)
 				}
 				b.stop()
@@ -249,21 +257,22 @@ func TestConfiguration(t *testing.T) {
 func TestCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		broken := errors.New("not yet")
+		var broken watch.Value[error]
+		broken.Set(errors.New("not yet"))
 		s := b.forever("s")
-		s.Check = func(ctx context.Context) error { return broken }
+		s.Check = func(ctx context.Context) error { err, _ := broken.Get(); return err }
 		b.add(s)
 		b.add(b.forever("user", "s"))
 		time.Sleep(time.Hour)
 		b.want("s", "preparing")
 		b.want("user", "waiting for service s")
-		broken = nil
+		broken.Set(nil)
 		time.Sleep(time.Second)
 		b.want("s", "running")
-		broken = errors.New("mute")
+		broken.Set(errors.New("mute"))
 		time.Sleep(3*time.Minute + 10*time.Second)
 		b.want("s", "failed it works no longer: mute")
-		broken = nil
+		broken.Set(nil)
 		time.Sleep(time.Minute)
 		b.want("s", "running")
 		b.stop()
@@ -275,16 +284,16 @@ func TestCheckThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		s := b.forever("s")
-		hang := false
+		var hang atomic.Bool
 		s.Check = func(ctx context.Context) error {
-			if hang {
+			if hang.Load() {
 				<-ctx.Done()
 			}
 			return nil
 		}
 		b.add(s)
 		time.Sleep(time.Second)
-		hang = true
+		hang.Store(true)
 		time.Sleep(5 * time.Minute)
 		if got := b.state("s"); !strings.HasPrefix(got, "failed it works no longer") {
 			t.Error(got)
@@ -311,6 +320,24 @@ func TestStopGivesUp(t *testing.T) {
 		b.want("below", "finished stopped") // at once, after all
 		close(stuck)
 		b.want("stuck", "finished stopped")
+	})
+}
+
+// TestInterrupted: what is not the service's fault is no end of it, whatever the policy.
+func TestInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		var runs atomic.Int32
+		b.add(Service{Name: "s", Restart: Never, Run: func(context.Context, io.Writer) error {
+			if runs.Add(1) < 3 {
+				return fmt.Errorf("%w: nobody answers", ErrInterrupted)
+			}
+			return nil
+		}})
+		b.want("s", "failed interrupted: nobody answers")
+		time.Sleep(time.Minute)
+		b.want("s", "finished")
+		b.stop()
 	})
 }
 
@@ -351,15 +378,15 @@ func TestWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		var network watch.Value[bool]
-		there := false
+		var there atomic.Bool
 		s := b.forever("s")
-		s.Waits = []Condition{{"the network", network.Watch}, {"/a", func() (bool, <-chan struct{}) { return there, nil }}}
+		s.Waits = []Condition{{"the network", network.Watch}, {"/a", func() (bool, <-chan struct{}) { return there.Load(), nil }}}
 		b.add(s)
 		b.want("s", "waiting for the network, /a")
 		network.Set(true)
 		b.want("s", "waiting for /a")
 		time.Sleep(time.Minute)
-		there = true
+		there.Store(true)
 		time.Sleep(2500 * time.Millisecond)
 		b.stop()
 		b.wantEvents("60: s begins", "62.5: s ends")

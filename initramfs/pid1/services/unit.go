@@ -97,9 +97,7 @@ func (u *unit) rest(err error, wait time.Duration) bool {
 	}
 	if again {
 		u.complain(err, wait)
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, wait, errAgain)
-		defer stop()
+		defer time.AfterFunc(wait, func() { cancel(errAgain) }).Stop()
 	}
 	u.enter(state, reason)
 	<-ctx.Done()

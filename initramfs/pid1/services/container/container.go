@@ -197,7 +197,7 @@ func (c *container) specFile() string { return c.dir + "/config.json" }
 // run runs the container. Its containerd may have died, and containers outlive that: one that is left is ended.
 func (c *container) run(ctx context.Context, output io.Writer) error {
 	if err := c.remove(ctx); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", services.ErrInterrupted, err)
 	}
 	p, err := c.M.Start(kernel.Command{
 		Path: containerd.Client, Args: []string{"--namespace", namespace, "run", "--rm", "--config", c.specFile(), c.id},
@@ -210,7 +210,9 @@ func (c *container) run(ctx context.Context, output io.Writer) error {
 	if err != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeLimit)
 		defer cancel()
-		err = errors.Join(err, c.remove(ctx))
+		if fault := c.remove(ctx); fault != nil {
+			err = fmt.Errorf("%w: %w", services.ErrInterrupted, fault)
+		}
 	}
 	return err
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,6 +29,7 @@ type runtime struct {
 
 	mu         sync.Mutex
 	up         bool
+	mute       bool // the client gets no answer
 	dies       context.CancelFunc
 	containers map[string]context.CancelFunc
 	specs      []specs.Spec
@@ -67,7 +67,7 @@ func (r *runtime) daemon(ctx context.Context, c kernel.Command) error {
 
 func (r *runtime) client(ctx context.Context, c kernel.Command) error {
 	r.mu.Lock()
-	up := r.up
+	up := r.up && !r.mute
 	r.mu.Unlock()
 	if !up {
 		return errors.New("connection refused")
@@ -89,6 +89,31 @@ func (r *runtime) client(ctx context.Context, c kernel.Command) error {
 		r.deleted++
 	}
 	return nil
+}
+
+// counts are how many containers there are, have begun, and were removed.
+func (r *runtime) counts() (there, begun, deleted int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.containers), len(r.specs), r.deleted
+}
+
+func (r *runtime) kill() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.dies()
+}
+
+func (r *runtime) first() specs.Spec {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.specs[0]
+}
+
+func (r *runtime) setMute(mute bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mute = mute
 }
 
 // start is "ctr run": it ends with the container, and with containerd, which the container outlives.
@@ -201,8 +226,8 @@ func (m *machine) stop(t *testing.T) {
 	if err := m.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if len(m.containers) > 0 {
-		t.Errorf("containers are left: %v", m.containers)
+	if there, _, _ := m.counts(); there > 0 {
+		t.Errorf("%d containers are left", there)
 	}
 }
 
@@ -230,7 +255,7 @@ func TestConfigured(t *testing.T) {
 		m.configure(t, configured)
 		time.Sleep(10 * time.Second)
 		m.want(t, "containerd running; ext-web running")
-		s := m.specs[0]
+		s := m.first()
 		if want := []string{searchPath, "A=file", "B=machine", "C=machine"}; !slices.Equal(s.Process.Env, want) {
 			t.Errorf("environment %q, want %q", s.Process.Env, want)
 		}
@@ -249,8 +274,8 @@ func TestConfigured(t *testing.T) {
 		m.configure(t, strings.Replace(configured, "first", "changed", 1))
 		time.Sleep(10 * time.Second)
 		m.want(t, "containerd running; ext-web running")
-		if len(m.specs) != 2 || m.Report()[1].Restarts != 1 {
-			t.Errorf("it began %d times", len(m.specs))
+		if _, begun, _ := m.counts(); begun != 2 || m.Report()[1].Restarts != 1 {
+			t.Errorf("it began %d times", begun)
 		}
 		if text, _ := m.m.ReadFile(state + "/web/files/0"); string(text) != "changed" {
 			t.Errorf("%q", text)
@@ -259,23 +284,24 @@ func TestConfigured(t *testing.T) {
 	})
 }
 
-// TestContainerdDies: it starts again; the container that outlived it is ended, and its service starts again.
+// TestContainerdDies: it starts again; the container that outlived it is ended, and its service starts again whatever its
+// policy.
 func TestContainerdDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := boot(t, newRuntime(t, map[string]string{web: "name: web\ncontainer: {entrypoint: /web}\nrestart: always\n"}))
+		m := boot(t, newRuntime(t, map[string]string{web: "name: web\ncontainer: {entrypoint: /web}\nrestart: never\n"}))
 		time.Sleep(10 * time.Second)
 		m.want(t, "containerd running; ext-web running")
 		for range 3 {
-			m.dies()
+			m.kill()
 			time.Sleep(50 * time.Millisecond)
-			if len(m.containers) != 1 {
+			if there, _, _ := m.counts(); there != 1 {
 				t.Error("the container did not outlive containerd")
 			}
 			time.Sleep(2 * time.Minute)
 			m.want(t, "containerd running; ext-web running")
 		}
-		if m.deleted != 3 {
-			t.Errorf("%d containers that were left have been removed, want 3", m.deleted)
+		if _, _, deleted := m.counts(); deleted != 3 {
+			t.Errorf("%d containers that were left have been removed, want 3", deleted)
 		}
 		m.stop(t)
 	})
@@ -289,7 +315,7 @@ func TestLeftFromBefore(t *testing.T) {
 		m := boot(t, r)
 		time.Sleep(10 * time.Second)
 		m.want(t, "containerd running; ext-web running")
-		if m.deleted != 1 {
+		if _, _, deleted := m.counts(); deleted != 1 {
 			t.Error("it was not removed")
 		}
 		m.stop(t)
@@ -327,10 +353,10 @@ func TestFaults(t *testing.T) {
 		spoil, mend func(r *runtime)
 		want        string
 	}{
-		"no root":         {func(r *runtime) { r.m.Remove("/usr/local/lib/containers/web") }, func(r *runtime) { r.m.MkdirAll("/usr/local/lib/containers/web", 0o755) }, "the container's root file system: open"},
-		"overlay refused": {func(r *runtime) { r.m.MountErrors[state+"/web/rootfs"] = syscall.EINVAL }, func(r *runtime) { delete(r.m.MountErrors, state+"/web/rootfs") }, "mount on " + state},
-		"no environment":  {func(r *runtime) { r.m.Remove("/etc/env") }, func(r *runtime) { r.m.WriteFile("/etc/env", nil, 0o644) }, "the environment file: open /etc/env"},
-		"no client":       {func(r *runtime) { delete(r.m.Programs, containerd.Client) }, func(r *runtime) { r.m.Programs[containerd.Client] = r.client }, "for service containerd"},
+		"no root":        {func(r *runtime) { r.m.Remove("/usr/local/lib/containers/web") }, func(r *runtime) { r.m.MkdirAll("/usr/local/lib/containers/web", 0o755) }, "the container's root file system: open"},
+		"no folder":      {func(r *runtime) { r.m.MkdirAll(state, 0o755); r.m.WriteFile(state+"/web", nil, 0o600) }, func(r *runtime) { r.m.Remove(state + "/web") }, "not a directory"},
+		"no environment": {func(r *runtime) { r.m.Remove("/etc/env") }, func(r *runtime) { r.m.WriteFile("/etc/env", nil, 0o644) }, "the environment file: open /etc/env"},
+		"mute client":    {func(r *runtime) { r.setMute(true) }, func(r *runtime) { r.setMute(false) }, "for service containerd"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
