@@ -394,21 +394,6 @@ func TestCanceled(t *testing.T) {
 	}
 }
 
-func TestGRUBQuoting(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"quiet":            "'quiet'",
-		`a=$b;c`:           "'a=$b;c'",
-		`x="a b" y`:        "'x=a b' 'y'",
-		`it's`:             `'it'\''s'`,
-		"  two   spaces  ": "'two' 'spaces'",
-	} {
-		if got := grubArgs(in); got != want {
-			t.Errorf("grubArgs(%q) = %s; want %s", in, got, want)
-		}
-	}
-}
-
 func TestIPXEScript(t *testing.T) {
 	t.Parallel()
 	got := ipxeScript("http://boot/x", "k", []string{"i", "c"}, "a=${b}")

@@ -1,29 +1,18 @@
 package builder
 
 import (
-	"context"
-	"encoding/binary"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/bootwright/bootwright/builder/bake"
 	"github.com/bootwright/bootwright/builder/base"
-	"github.com/bootwright/bootwright/builder/disk"
+	"github.com/bootwright/bootwright/builder/diskimage"
 	"github.com/bootwright/bootwright/formats/blob"
-	"github.com/bootwright/bootwright/formats/gzip"
-	"github.com/bootwright/bootwright/formats/ovf"
-	"github.com/bootwright/bootwright/formats/qcow2"
-	"github.com/bootwright/bootwright/formats/tar"
 	"github.com/bootwright/bootwright/formats/tree"
-	"github.com/bootwright/bootwright/formats/vhd"
-	"github.com/bootwright/bootwright/formats/vmdk"
-	"github.com/bootwright/bootwright/formats/xz"
-	"github.com/bootwright/bootwright/formats/zstd"
-	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/disk"
+	"github.com/bootwright/bootwright/machine/grub"
 	"github.com/bootwright/bootwright/machine/layout"
 	"github.com/bootwright/bootwright/machine/meta"
-	"github.com/bootwright/bootwright/profiles"
 )
 
 // makeImage is the disk of a machine with the system on it, in the format that its platform takes. Formats that do not compress
@@ -33,15 +22,16 @@ func makeImage(k *kit) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	image, err := k.diskImage(raw)
+	spec, o := k.imageSpec(raw), k.plan.Output.ImageOptions
+	image, err := diskimage.Format(k.ctx, spec, o.DiskFormat, o.DiskFormatOptions)
 	if err != nil {
 		return nil, err
 	}
-	name := k.target() + "." + k.plan.Output.ImageOptions.DiskFormat
-	packed, err := k.pack(name, image)
+	packed, err := diskimage.Pack(spec, image, k.plan.Output.OutFormat)
 	if err != nil {
 		return nil, err
 	}
+	name := k.target() + "." + o.DiskFormat
 	if out := k.plan.Output.OutFormat; out != "raw" {
 		name += out
 	}
@@ -107,7 +97,7 @@ func (k *kit) bootTree() (*tree.Tree, error) {
 	t.File("boot/vmlinuz", 0o644, k.part(base.Kernel))
 	t.File("boot/initramfs.img", 0o644, initramfs)
 	t.File(bake.ISOPath, 0o644, config.archive())
-	t.File("boot/grub/grub.cfg", 0o644, blob.String(grubConfig("/boot/vmlinuz", "/boot/initramfs.img /"+bake.ISOPath, k.plan.Version, k.plan.Cmdline)))
+	t.File("boot/grub/grub.cfg", 0o644, blob.String(grub.Config("/boot/vmlinuz", "/boot/initramfs.img /"+bake.ISOPath, k.plan.Version, k.plan.Cmdline)))
 	return &t, nil
 }
 
@@ -123,26 +113,15 @@ func (k *kit) metaValues() meta.Values {
 	return v
 }
 
-// diskImage is the raw disk in the format of the plan.
-func (k *kit) diskImage(raw *blob.Image) (blob.Blob, error) {
-	o := k.plan.Output.ImageOptions
-	switch o.DiskFormat {
-	case "raw":
-		return raw, nil
-	case "qcow2":
-		options, err := profiles.ParseDiskOptions(o.DiskFormatOptions)
-		if err != nil {
-			return nil, err
-		}
-		return qcow2.Format(raw, qcow2.Options{ClusterSize: options.ClusterSize})
-	case "vhd":
-		return vhd.Format(raw, vhd.Options{ID: k.plan.disk().ID("vhd"), Epoch: k.plan.Time()})
-	case "vmdk":
-		return k.vmdk(raw)
-	case "ova":
-		return k.ova(raw)
+// imageSpec is what the disk's formats are made of.
+func (k *kit) imageSpec(raw *blob.Image) diskimage.Spec {
+	disk := k.plan.disk()
+	return diskimage.Spec{
+		Raw: raw, Name: k.target(), Version: k.plan.Version, Arch: k.plan.Arch, Epoch: k.plan.Time(), ID: disk.ID,
+		UEFI:   layout.Bootloader(k.plan.Output.ImageOptions.Bootloader) == layout.SDBoot,
+		Made:   func(encoder string, make diskimage.Maker) (blob.Blob, error) { return k.made(disk, encoder, make) },
+		Packed: func(encoder string, make diskimage.Maker) (blob.Blob, error) { return k.made(k.plan, encoder, make) },
 	}
-	return nil, report.Errorf(report.Unsupported, "unknown disk format %q", o.DiskFormat)
 }
 
 // disk is p without the format, for what all formats of one disk share.
@@ -152,65 +131,7 @@ func (p *Plan) disk() *Plan {
 	return &q
 }
 
-// vmdk is compressed and so has to be made, once for a disk.
-func (k *kit) vmdk(raw *blob.Image) (blob.Blob, error) {
-	p := k.plan.disk()
-	id := p.ID("vmdk")
-	return k.made(p, vmdk.Encoder, func(ctx context.Context, w io.Writer) error {
-		return vmdk.Stream(ctx, w, raw, vmdk.Options{ID: binary.LittleEndian.Uint32(id[:]) >> 1})
-	})
-}
-
-func (k *kit) ova(raw *blob.Image) (blob.Blob, error) {
-	stream, err := k.vmdk(raw)
-	if err != nil {
-		return nil, err
-	}
-	digest, err := blob.Sum(k.ctx, stream)
-	if err != nil {
-		return nil, err
-	}
-	name := k.target()
-	description, err := ovf.Descriptor(ovf.Machine{
-		Name: name, Version: k.plan.Version, Arch: k.plan.Arch, UEFI: layout.Bootloader(k.plan.Output.ImageOptions.Bootloader) == layout.SDBoot,
-		Capacity: raw.Size(), DiskSize: stream.Size(), DiskFile: name + ".vmdk",
-	})
-	if err != nil {
-		return nil, err
-	}
-	sum, err := blob.Sum(k.ctx, description)
-	if err != nil {
-		return nil, err
-	}
-	manifest := ovf.Manifest(ovf.File{Name: name + ".ovf", Digest: sum}, ovf.File{Name: name + ".vmdk", Digest: digest})
-	return tar.Archive([]tar.File{{Name: name + ".ovf", Content: description}, {Name: name + ".mf", Content: manifest}, {Name: name + ".vmdk", Content: stream}},
-		tar.Options{Epoch: k.plan.Time()})
-}
-
-// pack puts around the image what the plan asks for.
-func (k *kit) pack(name string, image blob.Blob) (blob.Blob, error) {
-	switch k.plan.Output.OutFormat {
-	case "raw":
-		return image, nil
-	case ".zst":
-		return k.made(k.plan, zstd.Version, func(ctx context.Context, w io.Writer) error {
-			return zstd.Compress(ctx, w, image, zstd.Options{})
-		})
-	case ".gz":
-		return k.made(k.plan, gzip.Version, func(ctx context.Context, w io.Writer) error { return gzip.Compress(ctx, w, image, 0) })
-	case ".xz":
-		return k.made(k.plan, xz.Version, func(ctx context.Context, w io.Writer) error { return xz.Compress(ctx, w, image) })
-	case ".tar.gz":
-		archive, err := tar.Archive([]tar.File{{Name: "disk.raw", Content: image}}, tar.Options{Epoch: k.plan.Time()})
-		if err != nil {
-			return nil, err
-		}
-		return k.made(k.plan, gzip.Version, func(ctx context.Context, w io.Writer) error { return gzip.Compress(ctx, w, archive, 0) })
-	}
-	return nil, report.Errorf(report.Unsupported, "%s: unknown output format %q", name, k.plan.Output.OutFormat)
-}
-
 // made is content that has to be computed, kept by what p and encoder say of it.
-func (k *kit) made(p *Plan, encoder string, make func(ctx context.Context, w io.Writer) error) (blob.Blob, error) {
+func (k *kit) made(p *Plan, encoder string, make diskimage.Maker) (blob.Blob, error) {
 	return k.spool.Spool(k.ctx, fmt.Sprintf("image %s %s", p.Digest(), encoder), make)
 }

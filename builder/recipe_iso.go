@@ -11,6 +11,7 @@ import (
 	"github.com/bootwright/bootwright/formats/iso9660"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/grub"
 )
 
 // makeISO is one file that boots from CD-ROM and, written as it is, from a disk or USB stick; on UEFI through systemd-boot
@@ -82,7 +83,7 @@ func (k *kit) isoTree(esp *blob.Image) (*tree.Tree, []iso9660.BootEntry, error) 
 	if k.plan.Arch != "amd64" {
 		return &t, []iso9660.BootEntry{efi}, nil
 	}
-	t.File("boot/grub/grub.cfg", 0o444, blob.String(grubConfig("/boot/vmlinuz", "/boot/initramfs.img /"+bake.ISOPath, k.plan.Version, k.plan.Cmdline)))
+	t.File("boot/grub/grub.cfg", 0o444, blob.String(grub.Config("/boot/vmlinuz", "/boot/initramfs.img /"+bake.ISOPath, k.plan.Version, k.plan.Cmdline)))
 	t.File("boot/grub/eltorito.img", 0o444, k.part(base.GRUBElTorito))
 	bios := iso9660.BootEntry{Platform: iso9660.BIOS, Path: "boot/grub/eltorito.img", LoadSectors: 4, InfoTable: true, GRUB2Info: true}
 	return &t, []iso9660.BootEntry{bios, efi}, nil
@@ -95,8 +96,8 @@ func (k *kit) isoPartitions(iso *iso9660.Image) (*blob.Image, error) {
 		return nil, report.Errorf(report.Internal, "the iso lost its efi system partition")
 	}
 	o := gpt.Options{DiskGUID: k.plan.ID("disk")}
-	if grub, _, ok := iso.Location("boot/grub/eltorito.img"); ok {
-		code, err := grubHybridMBR(k.part(base.GRUBHybrid), grub)
+	if image, _, ok := iso.Location("boot/grub/eltorito.img"); ok {
+		code, err := grub.HybridCode(k.part(base.GRUBHybrid), image)
 		if err != nil {
 			return nil, err
 		}

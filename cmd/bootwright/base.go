@@ -1,120 +1,28 @@
 package main
 
 import (
-	"context"
-	"fmt"
-	"strings"
-
 	"github.com/spf13/cobra"
 
-	"github.com/bootwright/bootwright/builder/base"
-	"github.com/bootwright/bootwright/builder/base/oci"
-	"github.com/bootwright/bootwright/builder/reference"
-	"github.com/bootwright/bootwright/internal/cli"
-	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/builder"
+	"github.com/bootwright/bootwright/cmd/bootwright/basecmd"
 )
 
 func newBaseCommand(a *app) *cobra.Command {
-	return cli.Parent(&cobra.Command{
-		Use:     "base",
-		GroupID: groupMake,
-		Short:   "make a base from Debian packages, show what is in one",
-	},
-		newBaseBuildCommand(a),
-		newBaseInspectCommand(a),
-	)
-}
-
-type baseBuildOptions struct {
-	base.BuildOptions
-	output string
-}
-
-func newBaseBuildCommand(a *app) *cobra.Command {
-	var opts baseBuildOptions
-	cmd := &cobra.Command{
-		Use:   "build -o oci:DIR[:TAG]",
-		Short: "make a base: kernel, root image and boot loaders, from Debian packages",
-		Long: `build makes a base from the packages that this machine's Debian sources offer, as an ordinary user, for this architecture or another.
-It downloads them into the cache, takes the files that docs/base.md lists, and leaves an OCI image. The same packages give the
-same digest. Making a base takes a minute or two and some 700 MB of temporary space; building assets from it takes neither.`,
-		Example: `  bootwright base build -o oci:_out/base
-  bootwright base build --arch arm64 --flavour cloud -o oci:_out/base:cloud`,
-		Annotations: map[string]string{parseOnly: "downloads packages"},
-		Args:        cli.Arguments(0, 0, ""),
-		RunE:        func(cmd *cobra.Command, _ []string) error { return runBaseBuild(cmd.Context(), a, opts) },
-	}
-	f := cmd.Flags()
-	f.Var(cli.NewChoice(&opts.Arch, base.Arches()...), "arch", "architecture of the machines")
-	f.Var(cli.NewChoice(&opts.Flavour, base.Flavours()...), "flavour", "kernel: generic for any machine, cloud for virtual ones")
-	f.StringVarP(&opts.output, "output", "o", "", "where to put it: oci:DIR[:TAG]")
-	f.StringArrayVar(&opts.FirmwarePackages, "firmware-package", nil, "`PACKAGE` with firmware that modules name (repeatable)")
-	f.StringVar(&opts.Sources, "sources", "", "sources.list(5) `FILE` to use instead of this machine's")
-	f.StringVar(&opts.Cache, "package-cache", "", "`FOLDER` that keeps packages (default bootwright/apt in the user's cache folder)")
-	f.BoolVar(&opts.Offline, "offline", false, "use the packages of an earlier build and ask no mirror")
-	return cmd
-}
-
-func runBaseBuild(ctx context.Context, a *app, opts baseBuildOptions) error {
-	ref, err := reference.Parse(opts.output)
-	if err != nil || ref.Scheme != reference.Layout || ref.Digest != "" {
-		return report.WithHint(report.Errorf(report.Invalid, "a base is written to an OCI image layout, not to %q", opts.output), "write -o oci:DIR or -o oci:DIR:TAG")
-	}
-	if err := oci.Check(ref.Name, ref.Tag); err != nil {
-		return err
-	}
-	opts.Progress = a.progress()
-	b, err := base.Build(ctx, opts.BuildOptions)
-	if err != nil {
-		return err
-	}
-	defer b.Close()
-	digest, err := b.Write(ctx, ref.Name, ref.Tag, opts.Progress)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(a.stdout, "oci:%s@%s\n", ref.Name, digest)
-	return err
-}
-
-type baseInspectOptions struct {
-	requestOptions
-	ref  string
-	json bool
-}
-
-func newBaseInspectCommand(a *app) *cobra.Command {
-	var opts baseInspectOptions
-	cmd := &cobra.Command{
-		Use:         "inspect REF",
-		Short:       "show what is in a base: parts, packages, licences, modules left out",
-		Example:     "  bootwright base inspect oci:_out/base\n  bootwright base inspect oci:_out/base --json | jq -r .packages[].name",
-		Annotations: map[string]string{parseOnly: "needs a base"},
-		Args:        cli.Arguments(1, 1, "one REF"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.ref = args[0]
-			return runBaseInspect(cmd.Context(), a, opts)
+	cmd := basecmd.New(basecmd.Env{
+		Stdout: a.stdout, Progress: a.progress,
+		Bind: func(cmd *cobra.Command) func() (*builder.Builder, error) {
+			var opts requestOptions
+			opts.bindCache(cmd)
+			return func() (*builder.Builder, error) {
+				s, err := openSession(a, opts)
+				if err != nil {
+					return nil, err
+				}
+				return s.builder, nil
+			}
 		},
-	}
-	opts.bindCache(cmd)
-	cmd.Flags().StringVar(&opts.arch, "arch", "", "architecture, where the base has several: "+strings.Join(base.Arches(), " or "))
-	cli.CompleteWords(cmd, "arch", base.Arches())
-	cmd.Flags().BoolVar(&opts.json, "json", false, "print JSON")
+		Annotations: func(needs string) map[string]string { return map[string]string{parseOnly: needs} },
+	})
+	cmd.GroupID = groupMake
 	return cmd
-}
-
-func runBaseInspect(ctx context.Context, a *app, opts baseInspectOptions) error {
-	s, err := openSession(a, opts.requestOptions)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	_, m, err := s.builder.Base(ctx, opts.ref, opts.arch)
-	if err != nil {
-		return err
-	}
-	if opts.json {
-		return cli.PrintJSON(a.stdout, m)
-	}
-	return m.WriteText(a.stdout)
 }

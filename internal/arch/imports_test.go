@@ -19,7 +19,7 @@ var rules = []struct{ pkg, may string }{
 	{"builder/extension", "machine internal/yamldoc builder/base builder/fetch builder/reference builder/store extensions formats github.com/google/go-containerregistry"},
 	{"builder/extend", "builder/extension builder/reference extensions initramfs profiles formats machine"},
 	{"builder/reference", "formats github.com/google/go-containerregistry"},
-	{"builder/disk", "machine formats"},
+	{"builder/diskimage", "profiles formats"},
 	{"builder/signature", "formats/blob"},
 	{"builder/fetch", "machine internal/yamldoc builder/fetch builder/reference builder/signature builder/store formats golang.org/x/sync github.com/google/go-containerregistry"},
 	{"builder/store", "formats golang.org/x/sync golang.org/x/sys"},

@@ -5,6 +5,7 @@ package disk
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/bootwright/bootwright/formats/blob"
@@ -12,6 +13,7 @@ import (
 	"github.com/bootwright/bootwright/formats/gpt"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/grub"
 	"github.com/bootwright/bootwright/machine/layout"
 	"github.com/bootwright/bootwright/machine/meta"
 )
@@ -61,7 +63,7 @@ func Format(s Spec) (*blob.Image, error) {
 	}
 	o := gpt.Options{Size: s.Size, SectorSize: s.SectorSize, DiskGUID: s.ID("disk")}
 	if s.Bootloader.BIOS() {
-		if o.BootCode, err = s.bootCode(parts); err != nil {
+		if o.BootCode, err = grub.BootCode(s.BootSector, biosStart(parts)); err != nil {
 			return nil, err
 		}
 		o.ActiveRecord = true
@@ -90,6 +92,10 @@ func (s *Spec) partitions() ([]gpt.Partition, int64, error) {
 	return out, at + gptTail, nil
 }
 
+func biosStart(parts []gpt.Partition) int64 {
+	return parts[slices.IndexFunc(parts, func(p gpt.Partition) bool { return p.Name == layout.BIOS })].Start
+}
+
 // content is what the partition p holds, which starts at the byte at of the disk.
 func (s *Spec) content(p layout.Partition, at int64) (blob.Blob, error) {
 	switch p.Label {
@@ -98,7 +104,7 @@ func (s *Spec) content(p layout.Partition, at int64) (blob.Blob, error) {
 	case layout.Boot:
 		return s.volume(s.Boot, p.Label, at)
 	case layout.BIOS:
-		return coreImage(s.Core, at)
+		return grub.Core(s.Core, at, layout.BIOSSize)
 	case layout.Meta:
 		if len(s.Meta) == 0 {
 			return blob.Zeros(layout.MetaSize), nil
