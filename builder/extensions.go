@@ -52,14 +52,7 @@ func (b *Builder) openExtensions(ctx context.Context, plan *Plan, root blob.Blob
 	if err != nil {
 		return nil, err
 	}
-	for i, got := range x.Rows {
-		want := plan.Extensions[i]
-		if got.Name != want.Name || got.Version != want.Version || got.Digest != want.Digest || got.Layer != want.Layer {
-			return nil, report.Errorf(report.Invalid, "%s is not the extension that the plan was made with: %s %s with layer %s, not %s %s with %s",
-				want.Source, got.Name, got.Version, got.Layer.Short(), want.Name, want.Version, want.Layer.Short())
-		}
-	}
-	return x, nil
+	return x, x.CheckSame(plan.Extensions)
 }
 
 func (b *Builder) extend(ctx context.Context, plan *Plan, root blob.Blob) (*extend.Result, error) {
@@ -78,21 +71,5 @@ func (p *Plan) checkExtensions(r recipe) error {
 	case p.LayerEncoder != extend.Encoder:
 		return planFromElsewhere("it makes layers with %s, this bootwright with %s", p.LayerEncoder, extend.Encoder)
 	}
-	for _, e := range p.Extensions {
-		for _, d := range []blob.Digest{e.Digest, e.Layer} {
-			if _, err := blob.ParseDigest(string(d)); err != nil {
-				return report.Errorf(report.Invalid, "extension %.100q of the plan: %w", e.Name, err)
-			}
-		}
-	}
-	return nil
-}
-
-// withoutSources is es as the plan's digest has them.
-func withoutSources(es []extend.Extension) []extend.Extension {
-	out := slices.Clone(es)
-	for i := range out {
-		out[i].Source, out[i].Signer = "", ""
-	}
-	return out
+	return extend.Check(p.Extensions)
 }

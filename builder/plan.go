@@ -86,7 +86,7 @@ func (p *Plan) Digest() blob.Digest {
 		in.Source = ""
 		q.Inputs[i] = in
 	}
-	q.Extensions = withoutSources(p.Extensions)
+	q.Extensions = extend.WithoutSources(p.Extensions)
 	b, err := json.Marshal(q)
 	if err != nil {
 		panic("builder: a plan is plain data: " + err.Error())
