@@ -82,7 +82,6 @@ func (u *unit) live() {
 // It returns false when it must not any more.
 func (u *unit) rest(err error, wait time.Duration) bool {
 	ctx, cancel := context.WithCancelCause(u.r.stopping)
-	defer cancel(nil)
 	var watchers sync.WaitGroup
 	defer watchers.Wait()
 	defer cancel(nil)
@@ -104,7 +103,7 @@ func (u *unit) rest(err error, wait time.Duration) bool {
 	return u.r.stopping.Err() == nil
 }
 
-// complain puts a failure into the log: the first, and then those after which the wait is longer. The report has each.
+// complain puts a failure into the log, unless it is the same as before.
 func (u *unit) complain(err error, wait time.Duration) {
 	if was, _ := u.status.Get(); err != nil && (was.State != bootreport.ServiceFailed || was.Reason != err.Error()) {
 		u.r.deps.Log.Warnf("service %s: %v; again in %s", u.Name, err, wait)
@@ -114,7 +113,6 @@ func (u *unit) complain(err error, wait time.Duration) {
 // once prepares and runs the service until it ends. The error of one that was made to end is why.
 func (u *unit) once() error {
 	ctx, cancel := context.WithCancelCause(u.r.stopped)
-	defer cancel(nil)
 	var watchers sync.WaitGroup
 	defer watchers.Wait()
 	defer cancel(nil)
