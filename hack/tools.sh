@@ -18,6 +18,7 @@ packages=(
   kmod                         # depmod, modinfo
   iucode-tool                  # microcode
   make linux-headers-cloud-amd64 # kernel modules of tests
+  cryptsetup-bin swtpm         # LUKS2; a TPM
   zstd xz-utils
   chrony                       # chronyd as a time server; a machine has one such program, so this replaces another
   dnsmasq-base iproute2        # a DHCP server; ip shows what the kernel has
