@@ -1,4 +1,4 @@
-// Package configcmd is `bootwright config`: the commands that look at the machine configurations in a finished ISO, write
+// Package configcmd is `bootwright config`: the commands that look at the machine configurations in a finished image, write
 // others into it, and take them out.
 package configcmd
 
@@ -32,7 +32,7 @@ type Env struct {
 func New(e Env) *cobra.Command {
 	return cli.Parent(&cobra.Command{
 		Use:   "config",
-		Short: "show and exchange the machine configurations in a finished ISO",
+		Short: "show and exchange the machine configurations in a finished image",
 	},
 		newShowCommand(e),
 		newInjectCommand(e),
@@ -51,13 +51,13 @@ func BindFlags(cmd *cobra.Command, c *profiles.MachineConfig) {
 func newShowCommand(e Env) *cobra.Command {
 	var json bool
 	cmd := &cobra.Command{
-		Use:   "show ISO [MATCH]",
-		Short: "list the machine configurations in an ISO, or print one",
-		Long: `show lists the machine configurations in an ISO, and how much room there is. With MATCH, which is "default" or a machine's
+		Use:   "show IMAGE [MATCH]",
+		Short: "list the machine configurations in an ISO or raw disk image, or print one",
+		Long: `show lists the machine configurations in an image, and how much room there is. With MATCH, which is "default" or a machine's
 UUID, serial number or MAC address, it prints that one as it is, secrets included.`,
 		Example:     "  bootwright config show metal-amd64.iso\n  bootwright config show metal-amd64.iso default > node.yaml",
 		Annotations: e.Annotations,
-		Args:        cli.Arguments(1, 2, "an ISO and one MATCH"),
+		Args:        cli.Arguments(1, 2, "an image and one MATCH"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			area, err := find(args[0])
 			switch {
@@ -154,14 +154,14 @@ func printAll(w io.Writer, area *bake.Area) error {
 func newInjectCommand(e Env) *cobra.Command {
 	var c profiles.MachineConfig
 	cmd := &cobra.Command{
-		Use:   "inject ISO",
-		Short: "write machine configurations into a finished ISO, in place of those in it",
-		Long: `inject writes machine configurations into the place that an ISO reserves for them, and leaves everything else as it is: what
-is measured and signed stays the same. They are checked as in a build. What does not fit is refused, and the ISO unchanged.`,
+		Use:   "inject IMAGE",
+		Short: "write machine configurations into a finished ISO or raw disk image, in place of those in it",
+		Long: `inject writes machine configurations into the place that an image reserves for them, and leaves everything else as it is: what
+is measured and signed stays the same. They are checked as in a build. What does not fit is refused, and the image unchanged.`,
 		Example: `  bootwright config inject metal-amd64.iso --config node.yaml --config-patch @site.yaml
   bootwright config inject metal-amd64.iso --config-dir rack7/`,
 		Annotations: e.Annotations,
-		Args:        cli.Arguments(1, 1, "one ISO"),
+		Args:        cli.Arguments(1, 1, "one image"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if !c.Given() {
 				return report.WithHint(report.Errorf(report.Invalid, "no machine configuration"), "name one with --config or several with --config-dir")
@@ -189,12 +189,12 @@ is measured and signed stays the same. They are checked as in a build. What does
 
 func newResetCommand(e Env) *cobra.Command {
 	return &cobra.Command{
-		Use:         "reset ISO",
-		Short:       "take all machine configurations out of an ISO",
-		Long:        `reset makes an ISO, byte for byte, what it would be if it had been built without machine configurations and with the same room.`,
+		Use:         "reset IMAGE",
+		Short:       "take all machine configurations out of an image",
+		Long:        `reset makes an image, byte for byte, what it would be if it had been built without machine configurations and with the same room.`,
 		Example:     "  bootwright config reset metal-amd64.iso",
 		Annotations: e.Annotations,
-		Args:        cli.Arguments(1, 1, "one ISO"),
+		Args:        cli.Arguments(1, 1, "one image"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			area, err := bake.Write(args[0], nil)
 			if err != nil {
