@@ -15,6 +15,7 @@ packages=(
   binutils file pev sbsigntool openssl # objdump, readelf, readpe, sbverify
   yq libxml2-utils             # YAML; xmllint
   strace                       # that a build runs nothing
+  e2fsprogs xfsprogs btrfs-progs erofs-utils cryptsetup-bin util-linux # disks to recognize; blkid
   kmod                         # depmod, modinfo
   iucode-tool                  # microcode
   make linux-headers-cloud-amd64 # kernel modules of tests
