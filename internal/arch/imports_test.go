@@ -11,7 +11,7 @@ var rules = []struct{ pkg, may string }{
 	{"cmd/bootwright", "factory builder profiles extensions initramfs inspect machine formats internal/cli internal/progress internal/vm internal/yamldoc" +
 		" github.com/spf13/cobra github.com/spf13/pflag go.yaml.in/yaml/v4 golang.org/x/term"},
 	{"cmd/wrightctl", "machine formats internal/cli internal/progress internal/yamldoc github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term"},
-	{"cmd/installer", "builder machine formats internal/progress"},
+	{"cmd/installer", "machine formats internal/cli internal/progress github.com/spf13/cobra golang.org/x/sys"},
 	{"cmd/init", "initramfs/pid1 machine"},
 	{"factory", "builder profiles extensions inspect machine formats github.com/google/go-containerregistry"},
 	{"builder", "profiles extensions initramfs inspect machine formats internal/yamldoc golang.org/x/sync"},
@@ -20,6 +20,7 @@ var rules = []struct{ pkg, may string }{
 	{"builder/extend", "builder/extension builder/reference extensions initramfs profiles formats machine"},
 	{"builder/reference", "formats github.com/google/go-containerregistry"},
 	{"builder/diskimage", "profiles formats"},
+	{"builder/installer", "builder/base builder/fetch builder/reference machine formats github.com/google/go-containerregistry"},
 	{"builder/signature", "formats/blob"},
 	{"builder/fetch", "machine internal/yamldoc builder/fetch builder/reference builder/signature builder/store formats golang.org/x/sync github.com/google/go-containerregistry"},
 	{"builder/store", "formats golang.org/x/sync golang.org/x/sys"},
@@ -28,8 +29,8 @@ var rules = []struct{ pkg, may string }{
 	{"extensions/compose", "extensions machine formats"},
 	{"initramfs", "machine formats"},
 	{"initramfs/pid1", "initramfs/pid1 machine formats internal/yamldoc golang.org/x/sync golang.org/x/sys github.com/klauspost/compress" +
-		" github.com/vishvananda/netlink github.com/insomniacslk/dhcp github.com/beevik/ntp github.com/google/go-tpm" +
-		" github.com/opencontainers/runtime-spec github.com/pelletier/go-toml"},
+		" github.com/vishvananda/netlink github.com/insomniacslk/dhcp github.com/google/go-tpm" +
+		" github.com/opencontainers/runtime-spec github.com/pelletier/go-toml golang.org/x/net"},
 	{"inspect", "machine formats internal/progress"},
 	{"machine", "machine formats internal/yamldoc go.yaml.in/yaml/v4"},
 	{"formats", "formats/blob formats/tree formats/inorder formats/frames"},
