@@ -16,10 +16,11 @@ import (
 
 // world is a root file system in which programs run: the machine's, or that of a container.
 type world struct {
-	folder  string          // in the extension's root: "." for the machine
-	view    *tree.Tree      // what is known to be there
-	whole   bool            // there is nothing else
-	objects map[string]bool // whether each ELF file is a program, not a library, by its path below folder
+	folder  string              // in the extension's root: "." for the machine
+	view    *tree.Tree          // what is known to be there
+	whole   bool                // there is nothing else
+	cache   map[string][]string // where the linker finds libraries, where that is not what ld.so.conf says
+	objects map[string]bool     // whether each ELF file is a program, not a library, by its path below folder
 }
 
 // programs checks every ELF file: that it is for this machine, and that what it is linked to is there.
@@ -91,17 +92,23 @@ func (c *checker) object(n *tree.Node) *elf.Info {
 func (c *checker) world(container string) *world {
 	if container != "" {
 		folder := path.Join(extservice.RootFolder, container)
-		return &world{folder, sub(c.root, folder), !c.mounted[container], map[string]bool{}}
+		return &world{folder: folder, view: sub(c.root, folder), whole: !c.mounted[container], objects: map[string]bool{}}
 	}
 	w := &world{folder: ".", whole: c.facts.Root != nil, objects: map[string]bool{}}
 	var layers []*tree.Tree
-	if w.whole {
-		layers = append(layers, c.facts.Root)
-	}
 	for _, t := range c.facts.Earlier {
 		layers = append(layers, Root(t))
 	}
-	w.view = Overlay(append(layers, c.root)...)
+	layers = append(layers, c.root)
+	libraries, err := Libraries(c.facts.Root, layers...)
+	if err != nil {
+		c.fault(".", "", "%v", err)
+	}
+	w.cache = byName(libraries)
+	if w.whole {
+		layers = append([]*tree.Tree{c.facts.Root}, layers...)
+	}
+	w.view = Overlay(layers...)
 	return w
 }
 
@@ -116,7 +123,7 @@ func (c *checker) linked(w *world) {
 			roots = append(roots, at)
 		}
 	}
-	_, err := elf.Closure(w.view, roots, elf.Options{})
+	_, err := elf.Closure(w.view, roots, elf.Options{Cache: w.cache})
 	missing, ok := errors.AsType[*elf.MissingError](err)
 	if !ok {
 		if err != nil {

@@ -257,6 +257,25 @@ func TestEarlier(t *testing.T) {
 	}
 }
 
+// TestLibrariesInTheCache: a library that only the linker's cache will tell of is there for programs of the machine, by the
+// name in it and not by that of its file; containers have nothing of it.
+func TestLibrariesInTheCache(t *testing.T) {
+	t.Parallel()
+	ext, earlier := exttest.Sound(), exttest.New("earlier", "1")
+	program := exttest.Program(elf.EM_X86_64, "/lib64/ld.so", "libodd.so.7", "libc.so.6")
+	ext.File("rootfs/usr/local/bin/odd", 0o755, blob.Bytes(program))
+	earlier.File("rootfs/usr/local/odd/lib/libodd.so.7.1", 0o644, blob.Bytes(exttest.Library(elf.EM_X86_64, "libodd.so.7")))
+	known := facts(t)
+	known.Earlier = []*tree.Tree{earlier}
+	if found := extensions.Validate(ext, known, extensions.Options{}); len(found) != 0 {
+		t.Errorf("%v", found)
+	}
+	ext.File("rootfs/usr/local/lib/containers/hello/hello", 0o755, blob.Bytes(program))
+	if err := extensions.Validate(ext, known, extensions.Options{}).Err(); err == nil || !strings.Contains(err.Error(), "containers/hello/hello: is linked to libodd.so.7") {
+		t.Errorf("of a container: %v", err)
+	}
+}
+
 type broken struct{}
 
 func (broken) Size() int64                       { return 1000 }

@@ -1,6 +1,7 @@
 package extend_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/bootwright/bootwright/builder/fetch"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/extensions"
+	"github.com/bootwright/bootwright/extensions/exttest"
 	"github.com/bootwright/bootwright/extensions/realtest"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/squashfs"
@@ -84,6 +86,107 @@ func TestReal(t *testing.T) {
 	if !strings.Contains(said, "0x00050654") || !strings.Contains(said, "0x000106a5") {
 		t.Errorf("iucode_tool finds other microcode:\n%s", said)
 	}
+}
+
+// TestLinker builds a program with a library in a folder of its own, and runs it, with the linker of the base, in what a
+// machine would see: the files of the base, and over them those of the layers. What ldconfig makes of the same is what the
+// layer on top has.
+func TestLinker(t *testing.T) {
+	b, base := newBuilder(t)
+	if os.Getuid() != 0 {
+		t.Skip("SKIPPED, NOT PASSED: chroot(2) takes root")
+	}
+	ext := exttest.New("odd", "1")
+	dir := realtest.Write(t, ext)
+	build(t, filepath.Join(dir, "rootfs/usr/local"))
+	image := inspected(t, b, base, dir)
+	machine := filepath.Join(t.TempDir(), "root")
+	for _, name := range []string{"rootfs.sqsh", "000.odd.sqsh", "001.modules-dep.sqsh"} {
+		it, err := image.Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		oracle.Run(t, "unsquashfs", "-n", "-f", "-no-xattrs", "-d", machine, oracle.File(t, it.Blob))
+	}
+	if said := oracle.Run(t, "chroot", machine, "/usr/local/bin/odd"); said != "7" {
+		t.Errorf("the program says %q", said)
+	}
+	said := oracle.Run(t, "chroot", machine, "/lib64/ld-linux-x86-64.so.2", "--list", "/usr/local/bin/odd")
+	if !strings.Contains(said, "libodd.so.7 => /usr/local/odd/lib/libodd.so.7.1") || strings.Contains(said, "not found") {
+		t.Errorf("the linker says\n%s", said)
+	}
+	compareCaches(t, machine)
+}
+
+// compareCaches holds the cache in the root file system against what ldconfig makes, told of the same folders. It would
+// link libodd.so.7 to libodd.so.7.1, which is a file more.
+func compareCaches(t *testing.T, machine string) {
+	t.Helper()
+	entries := func(cache string) map[string]bool {
+		out := map[string]bool{}
+		for line := range strings.Lines(oracle.Run(t, "ldconfig", "-p", "-C", filepath.Join(machine, cache))) {
+			if name, _, ok := strings.Cut(line, " => "); ok {
+				out[strings.TrimSpace(name)] = true
+			}
+		}
+		return out
+	}
+	conf := filepath.Join(machine, "etc/all.conf")
+	if err := os.WriteFile(conf, []byte("include /etc/ld.so.conf\n/usr/local/lib\n/usr/local/odd/lib\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	oracle.Run(t, "ldconfig", "-X", "-r", machine, "-f", "/etc/all.conf", "-C", "/etc/theirs")
+	ours, theirs := entries("etc/ld.so.cache"), entries("etc/theirs")
+	if len(ours) < 20 || !maps.Equal(ours, theirs) {
+		t.Errorf("our cache has\n%v\nldconfig's has\n%v", ours, theirs)
+	}
+	t.Logf("%d libraries", len(ours))
+}
+
+// build compiles a library and a program that is linked to it below dir.
+func build(t *testing.T, dir string) {
+	t.Helper()
+	oracle.Need(t, "gcc")
+	lib := filepath.Join(dir, "odd/lib/libodd.so.7.1")
+	source := filepath.Join(t.TempDir(), "odd.c")
+	for _, at := range []string{filepath.Dir(lib), filepath.Join(dir, "bin")} {
+		if err := os.MkdirAll(at, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := "#include <stdio.h>\n#ifdef LIB\nint odd(void) { return 7; }\n#else\nint odd(void);\nint main(void) { return printf(\"%d\", odd()) != 1; }\n#endif\n"
+	if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	oracle.Run(t, "gcc", "-DLIB", "-shared", "-fPIC", "-Wl,-soname,libodd.so.7", "-o", lib, source)
+	oracle.Run(t, "gcc", "-o", filepath.Join(dir, "bin/odd"), source, lib)
+}
+
+// inspected is the initramfs with the extension in the folder dir.
+func inspected(t *testing.T, b *builder.Builder, base, dir string) *inspect.Item {
+	t.Helper()
+	p, err := profiles.Builtin("initramfs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Base = base
+	p.Input.SystemExtensions = []profiles.Image{{ImageRef: "dir:" + dir}}
+	if p, err = profiles.Resolve(p); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := b.Lock(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := b.Build(t.Context(), plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := inspect.Open(t.Context(), "initramfs", a.Files[0].Blob, inspect.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
 }
 
 // root is what a machine sees: the layers of an initramfs over its root image, each unpacked by unsquashfs.

@@ -192,6 +192,9 @@ func (c *composer) shared() error {
 	if err := c.index(top); err != nil {
 		return err
 	}
+	if err := c.linkerCache(top); err != nil {
+		return err
+	}
 	if top.Len() > 0 {
 		c.out.Shared = top
 	}

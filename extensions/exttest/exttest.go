@@ -126,12 +126,27 @@ func Module(release string, machine elf.Machine, fields ...string) []byte {
 // Program is an ELF file that is linked to needed by the dynamic linker interp; without interp it is a library, or a
 // program that is linked to nothing.
 func Program(machine elf.Machine, interp string, needed ...string) []byte {
+	return object(machine, interp, "", needed)
+}
+
+// Library is a library that others know as soname, and is linked to needed.
+func Library(machine elf.Machine, soname string, needed ...string) []byte {
+	return object(machine, "", soname, needed)
+}
+
+func object(machine elf.Machine, interp, soname string, needed []string) []byte {
 	const header, segment, base = 64, 56, 0x10000
 	var dynamic bytes.Buffer
 	table := "\x00"
-	for _, n := range needed {
-		put(&dynamic, elf.Dyn64{Tag: int64(elf.DT_NEEDED), Val: uint64(len(table))})
+	name := func(tag elf.DynTag, n string) {
+		put(&dynamic, elf.Dyn64{Tag: int64(tag), Val: uint64(len(table))})
 		table += n + "\x00"
+	}
+	for _, n := range needed {
+		name(elf.DT_NEEDED, n)
+	}
+	if soname != "" {
+		name(elf.DT_SONAME, soname)
 	}
 	interpAt := uint64(header + 3*segment)
 	tableAt := interpAt + uint64(len(interp)) + 1

@@ -15,6 +15,10 @@ import (
 // Options of Closure; the zero value works.
 type Options struct {
 	LibraryPath []string // folders to search where LD_LIBRARY_PATH would be: after DT_RPATH, before DT_RUNPATH
+
+	// Cache is what /etc/ld.so.cache lists: paths by the name of the library, the first that fits is taken. Nil stands for
+	// what is in the folders of /etc/ld.so.conf.
+	Cache map[string][]string
 }
 
 // Closure is the paths in t of all that the programs and libraries at roots need to be loaded: the roots themselves, their
@@ -24,12 +28,15 @@ type Options struct {
 // A library of another class, byte order or machine is passed over, as the linker does. Whatever is missing is one error of
 // kind NotFound that holds a *MissingError. A root that is no ELF file is Invalid.
 func Closure(t *tree.Tree, roots []string, o Options) ([]string, error) {
-	conf, err := confFolders(t)
-	if err != nil {
-		return nil, err
+	var conf []string
+	if o.Cache == nil {
+		var err error
+		if conf, err = ConfFolders(t); err != nil {
+			return nil, err
+		}
 	}
 	r := &resolver{
-		tree: t, first: o.LibraryPath, conf: conf,
+		tree: t, first: o.LibraryPath, conf: conf, cache: o.Cache,
 		infos: map[string]Info{}, found: map[string]bool{}, missing: map[string][]string{}, passed: map[string]string{},
 	}
 	for _, p := range roots {
@@ -65,6 +72,7 @@ func (e *MissingError) Error() string {
 type resolver struct {
 	tree        *tree.Tree
 	first, conf []string            // folders to search
+	cache       map[string][]string // paths by name
 	infos       map[string]Info     // of the files read so far, by path
 	found       map[string]bool     // the closure
 	missing     map[string][]string // who needs it, by what is missing
@@ -140,10 +148,7 @@ func (r *resolver) loadInterp(program *object, loaded map[string]bool) error {
 func (r *resolver) find(name string, by *object) (*object, error) {
 	candidates := expand([]string{name}, by.origin)
 	if !strings.Contains(name, "/") {
-		candidates = r.searchPath(by)
-		for i, dir := range candidates {
-			candidates[i] = path.Join(dir, name)
-		}
+		candidates = r.candidates(name, by)
 	}
 	for _, c := range candidates {
 		if lib, err := r.try(c, by); lib != nil || err != nil {
@@ -214,9 +219,9 @@ func (r *resolver) missingError() error {
 	return report.Errorf(report.NotFound, "%w", e)
 }
 
-// searchPath is the folders in which by's libraries are looked for, in the order of ld.so(8).
-func (r *resolver) searchPath(by *object) []string {
-	var dirs []string
+// candidates are the paths at which the library name, which by needs, may be, in the order of ld.so(8).
+func (r *resolver) candidates(name string, by *object) []string {
+	var out, dirs []string
 	for o := by; o != nil && by.RunPath == nil; o = o.loader {
 		if o.RunPath == nil {
 			dirs = append(dirs, expand(o.RPath, o.origin)...)
@@ -224,8 +229,14 @@ func (r *resolver) searchPath(by *object) []string {
 	}
 	dirs = append(dirs, r.first...)
 	dirs = append(dirs, expand(by.RunPath, by.origin)...)
-	dirs = append(dirs, r.conf...)
-	return append(dirs, defaultFolders(by.Info)...)
+	for _, dir := range append(dirs, r.conf...) {
+		out = append(out, path.Join(dir, name))
+	}
+	out = append(out, r.cache[name]...)
+	for _, dir := range defaultFolders(by.Info) {
+		out = append(out, path.Join(dir, name))
+	}
+	return out
 }
 
 // expand replaces $ORIGIN in paths and leaves out what depends on the working folder or on other tokens.
@@ -250,6 +261,11 @@ func defaultFolders(i Info) []string {
 		lib = append([]string{"/lib/" + t, "/usr/lib/" + t}, lib...)
 	}
 	return lib
+}
+
+// DefaultFolders are those of the machines with 64 bits that there are bases for.
+func DefaultFolders() []string {
+	return []string{"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"}
 }
 
 // triplet is the name of Debian's library folder for i's machine, "" where unknown.

@@ -12,9 +12,8 @@ import (
 
 const maxConf = 64 << 10 // bytes of one configuration file
 
-// confFolders are the folders that /etc/ld.so.conf (ldconfig(8)) lists. They stand for /etc/ld.so.cache, which
-// ldconfig would have to be run to make.
-func confFolders(t *tree.Tree) ([]string, error) {
+// ConfFolders are the folders that /etc/ld.so.conf of t (ldconfig(8)) lists.
+func ConfFolders(t *tree.Tree) ([]string, error) {
 	c := &conf{tree: t}
 	err := c.read("/etc/ld.so.conf")
 	return c.folders, err
