@@ -9,6 +9,7 @@ import (
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/logs"
 	"github.com/bootwright/bootwright/initramfs/pid1/modules"
+	"github.com/bootwright/bootwright/initramfs/pid1/node"
 	"github.com/bootwright/bootwright/initramfs/pid1/services"
 	"github.com/bootwright/bootwright/initramfs/pid1/supervise"
 	"github.com/bootwright/bootwright/initramfs/pid1/watch"
@@ -28,6 +29,7 @@ type boot struct {
 	configs    []documents.Source // machine configurations in the initramfs
 	network    networking
 	clock      timekeeping
+	node       *node.Node
 	logs       logging
 
 	config   watch.Value[*config.Config] // the machine configuration; nil is none
@@ -65,10 +67,13 @@ func (b *boot) steps() []step {
 		{"switch", true, b.switchRoot},
 		{"modules", false, b.loadDeviceModules},
 		{"documents", false, b.loadConfig},
+		{"identity", false, b.identify},
+		{"node", false, b.startNode},
 		{"network", false, b.startNetwork},
 		{"time", false, b.startTime},
 		{"sources", false, b.findConfig},
 		{"hardware", false, b.inspectHardware},
+		{"applied", false, b.awaitNode},
 		{"services", false, b.startServices},
 	}
 }
@@ -91,6 +96,9 @@ func (b *boot) boot() {
 		start := b.m.SinceBoot()
 		err := s.do()
 		b.phase(s.name, start)
+		if b.group.Context().Err() != nil { // the machine shuts down
+			return
+		}
 		if err == nil {
 			continue
 		}

@@ -52,6 +52,12 @@ func machine(t testing.TB, commandLine string) *fake.Machine {
 		"cmdline": commandLine + "\n", "meminfo": "MemTotal: 1000 kB\nMemFree: 1 kB\nMemAvailable: 500 kB\n",
 		"sys/kernel/osrelease": "6.1.0-1-test\n", "sys/kernel/printk": "7\t4\t1\t7\n", "sys/kernel/panic": "0\n",
 	}
+	for _, name := range []string{
+		"kernel/dmesg_restrict", "kernel/kptr_restrict", "kernel/perf_event_paranoid", "kernel/unprivileged_bpf_disabled",
+		"kernel/yama/ptrace_scope", "net/core/bpf_jit_harden", "user/max_user_namespaces",
+	} {
+		m.Contents["proc"]["sys/"+name] = "0\n"
+	}
 	m.Contents["sysfs"] = map[string]string{
 		"class/tty/console/active":                    "tty0 ttyS0\n",
 		"class/dmi/id/sys_vendor":                     "QEMU\n",
@@ -79,7 +85,7 @@ func machine(t testing.TB, commandLine string) *fake.Machine {
 	return m
 }
 
-const good = "talos.platform=metal console=ttyS0 virtio_blk.depth=9"
+const good = "talos.platform=metal console=ttyS0 virtio_blk.depth=9 slab_nomerge pti=on"
 
 // bubble runs the boot of m, calls while once it has gone quiet, and then switches m off if it still runs.
 func bubble(t *testing.T, commandLine string, prepare, while func(t *testing.T, m *fake.Machine)) *fake.Machine {

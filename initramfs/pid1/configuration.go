@@ -70,7 +70,9 @@ func (b *boot) findConfig() error {
 		return nil
 	}
 	args, err := readArguments(b.m)
-	f := documents.Finder{Files: b.m, Serial: hardware.Machine(b.m).Serial, Download: documents.Downloader{Dial: b.m.Dial, Now: b.now}}
+	f := documents.Finder{Files: b.m, Serial: hardware.Machine(b.m).Serial, Download: documents.Downloader{
+		Dial: b.m.Dial, Now: b.now, Roots: b.trusted, Proxy: b.node.Proxy,
+	}}
 	f.Argument, _ = args.Get(cmdline.Config)
 	f.Platform, _ = args.Get(cmdline.Platform)
 	found := make(chan struct{})

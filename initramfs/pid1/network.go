@@ -8,8 +8,6 @@ import (
 	"reflect"
 	"time"
 
-	"github.com/bootwright/bootwright/initramfs/pid1/documents"
-	"github.com/bootwright/bootwright/initramfs/pid1/hardware"
 	"github.com/bootwright/bootwright/initramfs/pid1/network"
 	"github.com/bootwright/bootwright/initramfs/pid1/network/plan"
 	"github.com/bootwright/bootwright/initramfs/pid1/watch"
@@ -82,9 +80,5 @@ func (b *boot) showNetwork(s network.Status) {
 
 // defaultHostname is a name that stays the same from boot to boot: of the firmware's UUID, else of a hardware address.
 func (b *boot) defaultHostname() string {
-	id := hardware.Machine(b.m).UUID
-	if macs := documents.MACs(b.m); id == "" && len(macs) > 0 {
-		id = macs[0]
-	}
-	return fmt.Sprintf("bootwright-%x", sha256.Sum256([]byte(id)))[:len("bootwright-")+6]
+	return fmt.Sprintf("bootwright-%x", sha256.Sum256([]byte(b.hardwareID())))[:len("bootwright-")+6]
 }

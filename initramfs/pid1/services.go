@@ -44,13 +44,13 @@ func (b *boot) waitTime() services.Condition {
 // startServices begins with all services. None is waited for.
 func (b *boot) startServices() error {
 	found, err := container.Find(container.Deps{
-		M: b.m, Config: &b.config, Cgroup: extensionsCgroup, Network: b.waitNetwork, Time: b.waitTime(),
+		M: b.m, Config: &b.node.Applied, Cgroup: extensionsCgroup, Network: b.waitNetwork, Time: b.waitTime(),
 	})
 	faults := []error{err}
 	hasContainerd := b.has(containerd.Program)
 	if hasContainerd {
 		faults = append(faults, b.prepareCgroups(), b.services.Add(containerd.Service(containerd.Deps{
-			M: b.m, Config: &b.config, Cgroup: cgroupRoot + runtimeCgroup, Log: b.say(),
+			M: b.m, Config: &b.node.Applied, Cgroup: cgroupRoot + runtimeCgroup, Log: b.say(), Env: b.serviceEnvironment,
 		})))
 	}
 	for _, f := range found {

@@ -48,6 +48,11 @@ type Report struct {
 	Extensions  []Extension       `json:"extensions,omitempty"` // system extensions of the image
 	Services    []Service         `json:"services,omitempty"`   // that the machine is to run
 	Logs        Logs              `json:"logs,omitzero"`
+	MachineID   string            `json:"machineID,omitempty"` // /etc/machine-id
+	Settings    Settings          `json:"settings,omitzero"`
+	Files       []Asked           `json:"files,omitempty"` // of machine.files, in their order
+	Trust       Trust             `json:"trust,omitzero"`
+	Watchdog    *Watchdog         `json:"watchdog,omitempty"`
 	Phases      []Phase           `json:"phases"` // in order; the first is the kernel's, before init
 	ReadyMS     int64             `json:"readyMs,omitempty"`
 	Errors      []Error           `json:"errors,omitempty"` // none in a good boot

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,10 @@ type Downloader struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Now is the time that certificates must be valid at.
 	Now func() time.Time
+	// Roots are the authorities at the time; nil is those of the system.
+	Roots func() *x509.CertPool
+	// Proxy is that of http.Transport; nil is none.
+	Proxy func(*http.Request) (*url.URL, error)
 }
 
 // The limits of one attempt.
@@ -37,8 +42,12 @@ const (
 func (d Downloader) Get(ctx context.Context, address string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
+	secure := &tls.Config{Time: d.Now}
+	if d.Roots != nil {
+		secure.RootCAs = d.Roots()
+	}
 	transport := &http.Transport{
-		DialContext: d.Dial, TLSClientConfig: &tls.Config{Time: d.Now}, TLSHandshakeTimeout: connectTime, DisableKeepAlives: true,
+		DialContext: d.Dial, Proxy: d.Proxy, TLSClientConfig: secure, TLSHandshakeTimeout: connectTime, DisableKeepAlives: true,
 	}
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

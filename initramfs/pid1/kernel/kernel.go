@@ -25,6 +25,8 @@ type Kernel interface {
 	Clock
 	Names
 	Kmsg
+	Replacing
+	Watchdogs
 	Disks
 	// SinceBoot is the time since the kernel started, time asleep included (CLOCK_BOOTTIME).
 	SinceBoot() time.Duration

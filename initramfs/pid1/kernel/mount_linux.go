@@ -28,6 +28,9 @@ func (Linux) Mount(m Mount) error {
 	if errors.Is(err, unix.EBUSY) {
 		return nil
 	}
+	if err == nil && m.Type == "" && m.Flags != 0 { // a bind takes no flags at first
+		err = unix.Mount("", m.Target, "", flags|unix.MS_REMOUNT, "")
+	}
 	if err != nil {
 		return fmt.Errorf("mount %s %s on %s: %w", m.Type, source, m.Target, err)
 	}

@@ -30,6 +30,9 @@ type Command struct {
 	Stderr io.Writer // nil is lost
 }
 
+// Path is the environment of a program that is given none.
+const Path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 // Process is a program that was started.
 type Process interface {
 	PID() int

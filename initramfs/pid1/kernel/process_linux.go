@@ -30,7 +30,7 @@ func (l Linux) Start(c Command) (Process, error) {
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Chroot: c.Root},
 	}
 	if cmd.Env == nil {
-		cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+		cmd.Env = []string{Path}
 	}
 	if cmd.Dir == "" {
 		cmd.Dir = "/"

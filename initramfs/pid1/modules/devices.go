@@ -42,6 +42,8 @@ func (l *Loader) see(e kernel.Uevent) {
 	l.mu.Lock()
 	l.activity = l.m.SinceBoot()
 	l.mu.Unlock()
+	n, _ := l.seen.Get()
+	l.seen.Set(n + 1)
 	if alias := e["MODALIAS"]; alias != "" && e["ACTION"] != "remove" {
 		l.Request(alias)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/bootwright/bootwright/formats/kmod"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/watch"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/cmdline"
 )
@@ -43,10 +44,15 @@ type Loader struct {
 	modules  map[string]*attempt // by name
 	ended    []*attempt          // in order
 	asked    map[string]bool     // aliases
+	options  map[string]string   // by module, besides those of the command line
 	pending  int                 // aliases being seen to, and the first look at all devices
 	looked   bool                // that look is over
 	activity time.Duration       // when a device or module last moved
+	seen     watch.Value[uint64]
 }
+
+// Seen is how much the kernel has said of devices so far.
+func (l *Loader) Seen() *watch.Value[uint64] { return &l.seen }
 
 // attempt is one module, being loaded until done is closed.
 type attempt struct {
@@ -61,7 +67,7 @@ type attempt struct {
 func NewLoader(m Machine, args cmdline.Args, spawn func(func())) *Loader {
 	return &Loader{
 		m: m, args: args, spawn: spawn, slots: make(chan struct{}, atOnce), index: kmod.NewIndex(nil, kmod.KernelFiles{}),
-		modules: map[string]*attempt{}, asked: map[string]bool{}, pending: 1,
+		modules: map[string]*attempt{}, asked: map[string]bool{}, options: map[string]string{}, pending: 1,
 	}
 }
 
@@ -179,7 +185,7 @@ func (l *Loader) loadOne(m *kmod.Module) error {
 		a = &attempt{name: m.Name, start: l.m.SinceBoot(), done: make(chan struct{})}
 		l.modules[m.Name] = a
 	}
-	dir := l.dir
+	dir, options := l.dir, strings.TrimSpace(l.args.ModuleOptions(m.Name)+" "+l.options[m.Name])
 	l.mu.Unlock()
 	if found {
 		<-a.done
@@ -187,7 +193,7 @@ func (l *Loader) loadOne(m *kmod.Module) error {
 	}
 	err := l.failedDependency(m)
 	if err == nil && !l.isThere(m) {
-		err = l.m.LoadModule(path.Join(dir, m.Path), l.args.ModuleOptions(m.Name))
+		err = l.m.LoadModule(path.Join(dir, m.Path), options)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

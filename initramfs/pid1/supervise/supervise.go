@@ -26,6 +26,9 @@ func New(onPanic func(name string, value any, stack []byte), onError func(name s
 	return &Group{ctx: ctx, cancel: cancel, onPanic: onPanic, onError: onError}
 }
 
+// Context ends when the group stops.
+func (g *Group) Context() context.Context { return g.ctx }
+
 // guard runs f, and hands a panic to onPanic.
 func (g *Group) guard(name string, f func()) {
 	defer func() {

@@ -28,11 +28,21 @@ func (p Place) PEM(what, s string) {
 		p.key(data)
 		return
 	}
-	p.Certificates(string(data))
+	p.certificates(string(data), p.Fault)
 }
 
-// Certificates checks text that is one PEM certificate or several.
+// Certificates checks text that is one PEM certificate or several. One that cannot be used among good ones is a warning: it
+// is left out.
 func (p Place) Certificates(text string) {
+	if good := p.certificates(text, func(string, string, ...any) {}); good > 0 {
+		p.certificates(text, p.Warn)
+		return
+	}
+	p.certificates(text, p.Fault)
+}
+
+// certificates tells complain what is wrong with certificates, and returns how many are good.
+func (p Place) certificates(text string, complain func(hint, format string, args ...any)) (good int) {
 	rest, n := []byte(text), 0
 	for {
 		var block *pem.Block
@@ -41,33 +51,35 @@ func (p Place) Certificates(text string) {
 		}
 		n++
 		if block.Type != "CERTIFICATE" {
-			p.Fault("", "PEM block %d is a %.40s, want a CERTIFICATE", n, block.Type)
+			complain("", "PEM block %d is a %.40s, want a CERTIFICATE", n, block.Type)
 			continue
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			p.Fault("", "certificate %d does not parse: %v", n, err)
+			complain("", "certificate %d does not parse: %v", n, err)
 			continue
 		}
-		p.validity(cert, n)
+		good++
+		p.validity(cert, n, complain)
 	}
 	switch {
 	case n == 0:
-		p.Fault("it begins with -----BEGIN CERTIFICATE-----", "there is no PEM certificate in it")
+		complain("it begins with -----BEGIN CERTIFICATE-----", "there is no PEM certificate in it")
 	case strings.Contains(string(rest), "-----BEGIN"):
-		p.Fault("", "what follows certificate %d does not parse", n)
+		complain("", "what follows certificate %d does not parse", n)
 	}
+	return good
 }
 
 // soon is how long before its end a certificate is warned about.
 const soon = 30 * 24 * time.Hour
 
-func (p Place) validity(cert *x509.Certificate, n int) {
+func (p Place) validity(cert *x509.Certificate, n int, complain func(hint, format string, args ...any)) {
 	now := p.options.Now
 	switch {
 	case now.IsZero():
 	case now.After(cert.NotAfter):
-		p.Fault("", "certificate %d expired on %s", n, cert.NotAfter.UTC().Format(time.DateOnly))
+		complain("", "certificate %d expired on %s", n, cert.NotAfter.UTC().Format(time.DateOnly))
 	case now.Before(cert.NotBefore):
 		p.Warn("look at the clock", "certificate %d is not valid before %s", n, cert.NotBefore.UTC().Format(time.DateTime))
 	case now.Add(soon).After(cert.NotAfter):

@@ -38,10 +38,12 @@ type Machine struct {
 	Hung         string                       // a console that takes nothing
 	UeventsError error                        // of the first call
 	Programs     map[string]Program           // by path
+	Watchdogs    map[string]*Watchdog         // by device
 
 	Mounts  []kernel.Mount
 	Mounted map[string]string // what of Contents is where
 	Reaped  int
+	Owners  map[string][2]int // user and group of files whose owner was changed
 	Kmsg    []string
 	Console map[string]*bytes.Buffer
 
@@ -57,6 +59,7 @@ type Machine struct {
 	uevents uevents
 	release chan struct{} // lets hung consoles go
 	kmsg    kmsg
+	below   map[string][]byte // what files hold that something is mounted over
 }
 
 // New is a machine whose initramfs holds files.
@@ -167,6 +170,7 @@ func (m *Machine) Mount(mt kernel.Mount) error {
 		if err != nil {
 			return err
 		}
+		m.cover(mt.Target)
 		return m.WriteFile(mt.Target, content, 0o755)
 	}
 	what := mt.Type

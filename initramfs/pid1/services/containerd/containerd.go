@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
@@ -47,6 +48,7 @@ type Deps struct {
 	Config *watch.Value[*config.Config] // the machine configuration; nil values are none
 	Cgroup string                       // a folder of the cgroup file system, which must be there; empty is init's
 	Log    services.Log
+	Env    func(c *config.Config) []string // its environment by a configuration; nil is a PATH
 }
 
 // Service is containerd as a service.
@@ -61,12 +63,19 @@ func Service(d Deps) services.Service {
 	}
 }
 
-// revision is the digest of the configuration.
+// trusted are the authorities that containerd trusts, which it reads once.
+const trusted = "/etc/ssl/certs/ca-certificates.crt"
+
+// revision is the digest of the configuration, of the environment, and of whom containerd trusts.
 func (d Deps) revision() (string, <-chan struct{}) {
 	c, changed := d.Config.Watch()
 	text, _ := Configure(d.M, c) // prepare complains
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:]), changed
+	roots, _ := d.M.ReadFile(trusted)
+	h := sha256.New()
+	for _, p := range [][]byte{text, roots, []byte(strings.Join(d.env(c), "\x00"))} {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return hex.EncodeToString(h.Sum(nil)), changed
 }
 
 // prepare writes the configuration. containerd runs with what can be used of it.
@@ -82,14 +91,22 @@ func (d Deps) prepare(context.Context) error {
 	return d.M.WriteFile(ConfigPath, text, 0o600) // it may hold credentials
 }
 
+func (d Deps) env(c *config.Config) []string {
+	if d.Env == nil {
+		return nil
+	}
+	return d.Env(c)
+}
+
 func (d Deps) run(ctx context.Context, output io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var hosts sync.WaitGroup
 	defer hosts.Wait()
 	defer cancel()
 	hosts.Go(func() { d.followHosts(ctx) })
+	c, _ := d.Config.Get()
 	p, err := d.M.Start(kernel.Command{
-		Path: Program, Args: []string{"--config", ConfigPath}, Cgroup: d.Cgroup, Stdout: output, Stderr: output,
+		Env: d.env(c), Path: Program, Args: []string{"--config", ConfigPath}, Cgroup: d.Cgroup, Stdout: output, Stderr: output,
 	})
 	if err != nil {
 		return err
