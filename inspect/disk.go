@@ -2,11 +2,45 @@ package inspect
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/bootwright/bootwright/formats/fat"
 	"github.com/bootwright/bootwright/formats/gpt"
 	"github.com/bootwright/bootwright/formats/iso9660"
+	"github.com/bootwright/bootwright/formats/qcow2"
+	"github.com/bootwright/bootwright/machine/meta"
 )
+
+func openQCOW2(o *opener, it *Item, depth int) error {
+	disk, err := qcow2.Read(it.Blob)
+	if err != nil {
+		return err
+	}
+	it.fact("disk size", fmt.Sprint(disk.Size()))
+	o.add(it, "disk", disk, depth)
+	return nil
+}
+
+func openVMDK(_ *opener, it *Item, _ int) error {
+	it.Note = "its grains are compressed, and not looked into"
+	return nil
+}
+
+// openMeta shows the values of a META partition, which are bytes of any kind.
+func openMeta(_ *opener, it *Item, _ int) error {
+	values, damaged, err := meta.Read(it.Blob)
+	if err != nil {
+		return err
+	}
+	for _, tag := range slices.Sorted(maps.Keys(values)) {
+		it.fact(fmt.Sprintf("tag %#x", uint8(tag)), fmt.Sprintf("%.200q", values[tag]))
+	}
+	if damaged != nil {
+		it.Note = damaged.Error()
+	}
+	return nil
+}
 
 func openFAT(o *opener, it *Item, depth int) error {
 	v, err := fat.Read(it.Blob)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -147,6 +148,9 @@ func chooseMedium(o *vm.Options, it *inspect.Item) error {
 		o.As = vm.CDROM
 	case "gpt", "fat12", "fat16", "fat32":
 		o.As = vm.Disk
+		o.SectorSize, _ = strconv.Atoi(it.Facts.Get("sector size"))
+	case "qcow2", "vmdk":
+		o.As, o.Format = vm.Disk, it.Type
 	case "uki":
 		o.As, o.Image, o.Kernel = "", "", it.Name
 	default:

@@ -1,6 +1,8 @@
 package vm
 
 import (
+	"cmp"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -144,7 +146,7 @@ func (m machine) args(vars string) []string {
 
 // medium is the image as the machine sees it, first in the firmware's boot order.
 func (m machine) medium() []string {
-	drive := "if=none,id=boot,format=raw,file=" + quote(m.Image)
+	drive := "if=none,id=boot,format=" + cmp.Or(m.Format, "raw") + ",file=" + quote(m.Image)
 	if m.As == CDROM {
 		return []string{"-drive", drive + ",media=cdrom,readonly=on",
 			"-device", "virtio-scsi-pci", "-device", "scsi-cd,drive=boot,bootindex=1"}
@@ -155,7 +157,11 @@ func (m machine) medium() []string {
 	if m.As == USB {
 		return []string{"-drive", drive, "-device", "qemu-xhci", "-device", "usb-storage,drive=boot,removable=on,bootindex=1"}
 	}
-	return []string{"-drive", drive, "-device", "virtio-blk-pci,drive=boot,bootindex=1"}
+	device := "virtio-blk-pci,drive=boot,bootindex=1"
+	if m.SectorSize != 0 {
+		device += fmt.Sprintf(",logical_block_size=%d,physical_block_size=%[1]d", m.SectorSize)
+	}
+	return []string{"-drive", drive, "-device", device}
 }
 
 // quote makes path safe inside a comma-separated option of QEMU.

@@ -44,9 +44,11 @@ const (
 
 // Options describe one machine and how long it is watched. Image or Kernel must be set; everything else may be zero.
 type Options struct {
-	Image    string // raw image file to boot from
-	As       Medium // zero is Disk
-	Writable bool   // what the machine writes reaches Image; otherwise it is thrown away
+	Image      string // image file to boot from
+	Format     string // of Image, as QEMU calls it: raw (also empty), qcow2, vmdk, vpc
+	As         Medium // zero is Disk
+	SectorSize int    // of Image as a disk, in bytes; zero is 512
+	Writable   bool   // what the machine writes reaches Image; otherwise it is thrown away
 
 	Kernel string // boots this kernel without a boot loader
 	Initrd string // with Kernel
