@@ -267,3 +267,16 @@ func (p *planner) do(v Volume, s Step) Volume {
 	}
 	return v
 }
+
+// Volume is the volume of that ID, with an empty phase where there is none.
+func (p *Plan) Volume(id string) Volume {
+	for _, v := range p.Volumes {
+		if v.ID == id {
+			return v
+		}
+	}
+	return Volume{}
+}
+
+// Spec is how the volume of that ID is to be.
+func (p *Plan) Spec(id string) Spec { return p.Volume(id).Spec }

@@ -117,9 +117,12 @@ type Spec struct {
 }
 
 // Unfinished is the name of the volume's partition while it is being made.
-func (s *Spec) Unfinished() string {
-	if s.Label == "" {
+func (s *Spec) Unfinished() string { return UnfinishedName(s.Label) }
+
+// UnfinishedName is that of a partition that is to be called label.
+func UnfinishedName(label string) string {
+	if label == "" {
 		return unfinishedPrefix + "volume"
 	}
-	return unfinishedPrefix + s.Label
+	return unfinishedPrefix + label
 }

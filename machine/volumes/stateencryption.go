@@ -1,0 +1,74 @@
+package volumes
+
+import (
+	"encoding/json"
+
+	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/config/v1alpha1"
+)
+
+// storedEncryption is how META says that STATE is encrypted: the field's JSON, whose names differ from those of YAML.
+type storedEncryption struct {
+	EncryptionProvider    string
+	EncryptionKeys        []storedKey
+	EncryptionCipher      string
+	EncryptionKeySize     uint32
+	EncryptionBlockSize   uint64
+	EncryptionPerfOptions []string
+}
+
+type storedKey struct {
+	KeyStatic *struct{ KeyData string }                         `json:",omitempty"`
+	KeyNodeID *struct{}                                         `json:",omitempty"`
+	KeyKMS    *struct{ KMSEndpoint string }                     `json:",omitempty"`
+	KeyTPM    *struct{ TPMCheckSecurebootStatusOnEnroll *bool } `json:",omitempty"`
+	KeySlot   int
+}
+
+// EncodeStateEncryption is the value of META's tag meta.StateEncryption.
+func EncodeStateEncryption(e *v1alpha1.Encryption) []byte {
+	s := storedEncryption{e.Provider, nil, e.Cipher, e.KeySize, e.BlockSize, e.Options}
+	for _, k := range e.Keys {
+		stored := storedKey{KeyNodeID: k.NodeID, KeySlot: k.Slot}
+		if k.Static != nil {
+			stored.KeyStatic = &struct{ KeyData string }{k.Static.Passphrase}
+		}
+		if k.KMS != nil {
+			stored.KeyKMS = &struct{ KMSEndpoint string }{k.KMS.Endpoint}
+		}
+		if k.TPM != nil {
+			stored.KeyTPM = &struct{ TPMCheckSecurebootStatusOnEnroll *bool }{k.TPM.CheckSecurebootStatusOnEnroll}
+		}
+		s.EncryptionKeys = append(s.EncryptionKeys, stored)
+	}
+	p, err := json.Marshal(s)
+	if err != nil {
+		panic("volumes: " + err.Error()) // no field can fail
+	}
+	return p
+}
+
+// DecodeStateEncryption reads the value of META's tag. The error is Invalid, and says nothing of what is secret.
+func DecodeStateEncryption(p []byte) (*v1alpha1.Encryption, error) {
+	var s storedEncryption
+	if err := json.Unmarshal(p, &s); err != nil || s.EncryptionProvider == "" {
+		return nil, report.Errorf(report.Invalid, "META says how STATE is encrypted, but in %d bytes that cannot be read", len(p))
+	}
+	e := &v1alpha1.Encryption{
+		Provider: s.EncryptionProvider, Cipher: s.EncryptionCipher, KeySize: s.EncryptionKeySize, BlockSize: s.EncryptionBlockSize, Options: s.EncryptionPerfOptions,
+	}
+	for _, k := range s.EncryptionKeys {
+		key := v1alpha1.EncryptionKey{NodeID: k.KeyNodeID, Slot: k.KeySlot}
+		if k.KeyStatic != nil {
+			key.Static = &v1alpha1.StaticKey{Passphrase: k.KeyStatic.KeyData}
+		}
+		if k.KeyKMS != nil {
+			key.KMS = &v1alpha1.KMSKey{Endpoint: k.KeyKMS.KMSEndpoint}
+		}
+		if k.KeyTPM != nil {
+			key.TPM = &v1alpha1.TPMKey{CheckSecurebootStatusOnEnroll: k.KeyTPM.TPMCheckSecurebootStatusOnEnroll}
+		}
+		e.Keys = append(e.Keys, key)
+	}
+	return e, nil
+}
