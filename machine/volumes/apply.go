@@ -20,10 +20,17 @@ func PartitionName(disk string, number int) string {
 }
 
 // Simulate carries steps out in mind until nothing is left to be done, and returns the steps, the machine afterwards, and the
-// last plan.
+// last plan, in which volumes that were made have their verdicts too.
 func Simulate(m Machine) (steps []Step, after Machine, last Plan) {
+	verdicts := map[string][]Verdict{}
 	for {
 		last = New(m)
+		for i, v := range last.Volumes {
+			if v.Verdicts == nil {
+				last.Volumes[i].Verdicts = verdicts[v.ID]
+			}
+			verdicts[v.ID] = last.Volumes[i].Verdicts
+		}
 		if len(last.Next) == 0 && m.Wipe.none() {
 			return steps, m, last
 		}

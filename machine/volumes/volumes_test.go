@@ -1,6 +1,7 @@
 package volumes
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -83,7 +84,7 @@ func outcome(t *testing.T, m Machine) string {
 	for _, v := range last.Volumes {
 		fmt.Fprintf(&out, "%s: %s %s %s: %s\n", v.ID, v.Phase, v.Location, blockdev.Pretty(v.Size), v.Reason)
 		for _, d := range v.Verdicts {
-			fmt.Fprintf(&out, "    %s: %s\n", d.Disk, d.Reason)
+			fmt.Fprintf(&out, "    %s: %s\n", d.Disk, cmp.Or(d.Reason, "taken"))
 		}
 	}
 	out.WriteString(after.Layout())
