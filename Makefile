@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.0
 
 OUT     := _out
 BIN     := $(OUT)/bootwright
-INITS   := initramfs/embedded/init-amd64 initramfs/embedded/init-arm64
+INITS   := $(foreach arch,amd64 arm64,initramfs/embedded/init-$(arch) initramfs/embedded/installer-$(arch))
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bootwright-dev
 BASE    := $(OUT)/base-$(ARCH)
 # The cloud kernel boots in a fraction of the time; tests of the whole way use its base.
@@ -29,11 +29,14 @@ help: ## print this
 	@echo 'make TARGET, where TARGET is one of'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-# The machines' inits are inside the builder's binary, so they come first.
-build: $(BIN) $(OUT)/wrightctl ## compile the inits, _out/bootwright and _out/wrightctl
+# The machines' inits and installers are inside the builder's binary, so they come first.
+build: $(BIN) $(OUT)/wrightctl ## compile what goes onto machines, _out/bootwright and _out/wrightctl
 
-$(INITS): initramfs/embedded/init-%: FORCE
+initramfs/embedded/init-%: FORCE
 	@GOOS=linux GOARCH=$* $(GOBUILD) -buildvcs=false -o $@ ./cmd/init
+
+initramfs/embedded/installer-%: FORCE
+	@GOOS=linux GOARCH=$* $(GOBUILD) -buildvcs=false -o $@ ./cmd/installer
 
 $(BIN): $(INITS) FORCE
 	@$(GOBUILD) -buildvcs=$(VCS) -o $@ ./cmd/bootwright

@@ -45,7 +45,7 @@ func (b *Builder) Build(ctx context.Context, plan *Plan) (*Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Artifact{Plan: plan, Files: files, secrets: k.secrets()}, nil
+	return &Artifact{Plan: plan, Files: files, Images: k.images, secrets: k.secrets()}, nil
 }
 
 func (b *Builder) openInputs(ctx context.Context, plan *Plan) (map[string]blob.Blob, error) {
@@ -112,7 +112,7 @@ func (b *Builder) openInput(ctx context.Context, plan *Plan, in Input, parts map
 		e, err := b.Store.Check(ctx, path, in.Digest)
 		return e.Blob, err
 	case in.Source == sourceBuiltin:
-		return b.openInit(ctx, plan, in)
+		return b.openProgram(ctx, plan, in)
 	case in.Source != sourceBase:
 		return nil, report.Errorf(report.Invalid, "input %s of the plan has the source %q; it should be %s, %s or %sPATH", in.Name, in.Source, sourceBase, sourceBuiltin, sourceFile)
 	case parts[in.Digest] == nil:
@@ -121,21 +121,21 @@ func (b *Builder) openInput(ctx context.Context, plan *Plan, in Input, parts map
 	return parts[in.Digest], nil
 }
 
-// openInit is the init of this bootwright, kept in the store so that plans of earlier ones can still be built.
-func (b *Builder) openInit(ctx context.Context, plan *Plan, in Input) (blob.Blob, error) {
+// openProgram is the init or the installer of this bootwright, kept in the store so that plans of earlier ones can still be built.
+func (b *Builder) openProgram(ctx context.Context, plan *Plan, in Input) (blob.Blob, error) {
 	if e, err := b.Store.Blob(ctx, in.Digest); err == nil {
 		return e, nil
 	}
-	init, err := b.Init(plan.Arch)
+	program, err := b.program(in.Name, plan.Arch)
 	if err != nil {
 		return nil, err
 	}
-	e, err := b.Store.Put(ctx, "", init.Size(), blob.Reader(init))
+	e, err := b.Store.Put(ctx, "", program.Size(), blob.Reader(program))
 	if err != nil {
 		return nil, err
 	}
 	if e.Digest != in.Digest {
-		return nil, planFromElsewhere("its init is %s, this bootwright's %s", in.Digest.Short(), e.Digest.Short())
+		return nil, planFromElsewhere("its %s is %s, this bootwright's %s", in.Name, in.Digest.Short(), e.Digest.Short())
 	}
 	return e.Blob, nil
 }

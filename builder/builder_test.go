@@ -36,8 +36,11 @@ func newBuilderIn(t testing.TB, cache string) *Builder {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	init := blob.String(strings.Repeat("the init ", 1000))
-	return &Builder{Store: s, Images: fetch.New(s, fetch.Options{}), Init: func(string) (blob.Blob, error) { return init, nil }}
+	carried := func(text string) func(string) (blob.Blob, error) {
+		program := blob.String(strings.Repeat(text, 1000))
+		return func(string) (blob.Blob, error) { return program, nil }
+	}
+	return &Builder{Store: s, Images: fetch.New(s, fetch.Options{}), Init: carried("the init "), Installer: carried("the installer ")}
 }
 
 func profile(t testing.TB, name, baseDir string, set ...string) *profiles.Profile {

@@ -7,8 +7,6 @@ import (
 
 	"github.com/bootwright/bootwright/builder/bake"
 	"github.com/bootwright/bootwright/formats/blob"
-	"github.com/bootwright/bootwright/formats/cpio"
-	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/configarea"
 	"github.com/bootwright/bootwright/profiles"
@@ -81,43 +79,13 @@ func (p *Plan) GiveConfigs(c profiles.MachineConfig) (err error) {
 	return err
 }
 
-// configArchive is the initrd that brings machine configurations to where systemd-stub puts those beside a UKI, in three
-// pieces: what the kernel unpacks is all of them, and the middle one is the area alone.
-type configArchive struct {
-	before, area, behind blob.Blob
-	start                int64 // how many zeros are before the first record
-}
-
-// plain is the archive without the zeros before it.
-func (c configArchive) plain() blob.Blob {
-	whole := c.archive()
-	return blob.Slice(whole, c.start, whole.Size()-c.start)
-}
-
-func (c configArchive) archive() *blob.Image {
-	return blob.Concat(blob.Part("before", c.before), blob.Part("area", c.area), blob.Part("behind", c.behind))
-}
-
-// config is the archive of the area. It begins with zeros, which the kernel skips, so that the area is at bake.AreaAt.
-func (k *kit) config() (configArchive, error) {
-	if k.configs.area != nil {
-		return k.configs, nil
+// config is the archive of the area of machine configurations.
+func (k *kit) config() (*bake.Archive, error) {
+	var err error
+	if k.configs == nil {
+		k.configs, err = bake.NewArchive(k.part(inputConfig), k.plan.Time())
 	}
-	area := k.part(inputConfig)
-	var t tree.Tree
-	t.File(configarea.Path, 0o400, area)
-	archive, err := cpio.Format(&t, cpio.Options{Epoch: k.plan.Time()})
-	if err != nil {
-		return configArchive{}, err
-	}
-	at, ok := blob.Locate(archive, area)
-	end := at + area.Size()
-	if !ok || at > bake.AreaAt {
-		return configArchive{}, report.Errorf(report.Internal, "the archive of machine configurations has them at %d", at)
-	}
-	before := blob.Concat(blob.Part("padding", blob.Zeros(bake.AreaAt-at)), blob.Part("headers", blob.Slice(archive, 0, at)))
-	k.configs = configArchive{before, area, blob.Slice(archive, end, archive.Size()-end), bake.AreaAt - at}
-	return k.configs, nil
+	return k.configs, err
 }
 
 // secrets are the areas that hold machine configurations, if any do.

@@ -5,11 +5,14 @@ import (
 	"io"
 	"strings"
 
+	"github.com/bootwright/bootwright/builder/bake"
 	"github.com/bootwright/bootwright/builder/base"
+	"github.com/bootwright/bootwright/builder/base/oci"
 	"github.com/bootwright/bootwright/builder/extend"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/initramfs"
+	"github.com/bootwright/bootwright/machine/grub"
 )
 
 // kit is what a recipe works with: the plan, and its inputs opened and verified.
@@ -23,7 +26,9 @@ type kit struct {
 
 	// What recipes name twice is made once, so that it shares its bytes.
 	composed *blob.Image // the initramfs
-	configs  configArchive
+	configs  *bake.Archive
+
+	images []oci.Image // what makeInstaller made
 }
 
 // part is an input by name. That the recipe's needs are there was checked before.
@@ -40,6 +45,13 @@ func (k *kit) place(name string) string {
 
 // target is how assets are called: for which platform and architecture they are.
 func (k *kit) target() string { return k.plan.Platform + "-" + k.plan.Arch }
+
+// grubMenu is that of a medium with one system.
+func (k *kit) grubMenu() string {
+	return grub.NewMenu(grub.Entry{
+		Title: "bootwright " + k.plan.Version, Cmdline: k.plan.Cmdline, Kernel: "boot/vmlinuz", Initrds: []string{"boot/initramfs.img", bake.ISOPath},
+	}).String()
+}
 
 func (k *kit) initramfs() (*blob.Image, error) {
 	if k.composed != nil {

@@ -10,8 +10,6 @@ import (
 	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
-	"github.com/bootwright/bootwright/formats/linux"
-	"github.com/bootwright/bootwright/formats/pe"
 	"github.com/bootwright/bootwright/initramfs"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/profiles"
@@ -22,7 +20,9 @@ type Builder struct {
 	Store  *store.Store
 	Images *fetch.Client
 	Init   func(arch string) (blob.Blob, error) // the init's executable, such as embedded.Init
-	Warn   func(report.Findings)                // told what is doubtful in machine configurations; may be nil
+	// Installer is the installer's, such as embedded.Installer.
+	Installer func(arch string) (blob.Blob, error)
+	Warn      func(report.Findings) // told what is doubtful in machine configurations; may be nil
 }
 
 // Lock turns a resolved profile into a Plan: every reference becomes a digest. Of the base it reads the manifests, and
@@ -61,8 +61,11 @@ func (b *Builder) Lock(ctx context.Context, p *profiles.Profile) (*Plan, error) 
 		}
 		plan.Inputs = append(plan.Inputs, in)
 	}
-	if r.init {
-		in, err := b.lockInit(ctx, p.Arch)
+	for _, name := range []string{inputInit, inputInstaller} {
+		if name == inputInit && !r.init || name == inputInstaller && !r.installer {
+			continue
+		}
+		in, err := b.lockProgram(ctx, name, p.Arch)
 		if err != nil {
 			return nil, err
 		}
@@ -150,13 +153,21 @@ func override(p *profiles.Profile, title string) string {
 	return ""
 }
 
-func (b *Builder) lockInit(ctx context.Context, arch string) (Input, error) {
-	init, err := b.Init(arch)
+func (b *Builder) lockProgram(ctx context.Context, name, arch string) (Input, error) {
+	program, err := b.program(name, arch)
 	if err != nil {
 		return Input{}, err
 	}
-	d, err := blob.Sum(ctx, init)
-	return Input{inputInit, d, init.Size(), sourceBuiltin}, err
+	d, err := blob.Sum(ctx, program)
+	return Input{name, d, program.Size(), sourceBuiltin}, err
+}
+
+// program is what this bootwright carries: the init or the installer.
+func (b *Builder) program(name, arch string) (blob.Blob, error) {
+	if name == inputInstaller {
+		return b.Installer(arch)
+	}
+	return b.Init(arch)
 }
 
 // checkFiles checks that the files which a profile gives in place of the base's parts are what they are given for.
@@ -170,42 +181,9 @@ func (b *Builder) checkFiles(ctx context.Context, plan *Plan) error {
 		if err != nil {
 			return err
 		}
-		check := checkEFI
-		if in.Name == base.Kernel {
-			check = checkKernel
-		}
-		if err := check(plan, content); err != nil {
+		if err := base.CheckPart(in.Name, content, plan.Arch, plan.KernelVersion); err != nil {
 			return report.Errorf(report.KindOf(err), "%s: %w", path, err)
 		}
-	}
-	return nil
-}
-
-// checkKernel wants a kernel for the plan's architecture that fits the base's modules.
-func checkKernel(plan *Plan, content blob.Blob) error {
-	k, err := linux.Read(content)
-	switch {
-	case err != nil:
-		return report.Errorf(report.Invalid, "%w", err)
-	case k.Arch != plan.Arch:
-		return report.Errorf(report.Invalid, "a kernel for %s, and the profile wants %s", k.Arch, plan.Arch)
-	case k.Release != plan.KernelVersion:
-		return report.WithHint(report.Errorf(report.Invalid, "Linux %s, and the modules in the base are for %s", k.Release, plan.KernelVersion),
-			"make a base with that kernel, so that kernel and modules fit")
-	}
-	return nil
-}
-
-// checkEFI wants an EFI program for the plan's architecture.
-func checkEFI(plan *Plan, content blob.Blob) error {
-	f, err := pe.Read(content)
-	switch {
-	case err != nil:
-		return report.Errorf(report.Invalid, "%w", err)
-	case f.Subsystem != pe.EFIApplication:
-		return report.Errorf(report.Invalid, "a PE file of subsystem %d, which is no EFI application", f.Subsystem)
-	case f.Machine.String() != plan.Arch:
-		return report.Errorf(report.Invalid, "an EFI program for %s, and the profile wants %s", f.Machine, plan.Arch)
 	}
 	return nil
 }

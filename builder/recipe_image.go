@@ -10,7 +10,6 @@ import (
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/machine/disk"
-	"github.com/bootwright/bootwright/machine/grub"
 	"github.com/bootwright/bootwright/machine/layout"
 	"github.com/bootwright/bootwright/machine/meta"
 )
@@ -76,9 +75,9 @@ func (k *kit) efiTree() (*tree.Tree, error) {
 	var t tree.Tree
 	t.File("EFI/BOOT/BOOT"+efiSuffix(k.plan.Arch)+".EFI", 0o644, k.part(base.SystemdBoot))
 	t.File("EFI/Linux/bootwright.efi", 0o644, uki)
-	t.File(bake.ESPBefore, 0o644, config.before)
-	t.File(bake.ESPPath, 0o644, config.area)
-	t.File(bake.ESPBehind, 0o644, config.behind)
+	t.File(bake.ESPBefore, 0o644, config.Before)
+	t.File(bake.ESPPath, 0o644, config.Area)
+	t.File(bake.ESPBehind, 0o644, config.Behind)
 	t.File("loader/loader.conf", 0o644, blob.String("timeout 3\neditor yes\n"))
 	return &t, nil
 }
@@ -96,8 +95,8 @@ func (k *kit) bootTree() (*tree.Tree, error) {
 	var t tree.Tree
 	t.File("boot/vmlinuz", 0o644, k.part(base.Kernel))
 	t.File("boot/initramfs.img", 0o644, initramfs)
-	t.File(bake.ISOPath, 0o644, config.archive())
-	t.File("boot/grub/grub.cfg", 0o644, blob.String(grub.Config("/boot/vmlinuz", "/boot/initramfs.img /"+bake.ISOPath, k.plan.Version, k.plan.Cmdline)))
+	t.File(bake.ISOPath, 0o644, config.Whole())
+	t.File("boot/grub/grub.cfg", 0o644, blob.String(k.grubMenu()))
 	return &t, nil
 }
 

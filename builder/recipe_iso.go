@@ -54,9 +54,9 @@ func (k *kit) isoESP() (*blob.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.File(bake.ESPBefore, 0o644, config.before)
-	t.File(bake.ESPPath, 0o644, config.area)
-	t.File(bake.ESPBehind, 0o644, config.behind)
+	t.File(bake.ESPBefore, 0o644, config.Before)
+	t.File(bake.ESPPath, 0o644, config.Area)
+	t.File(bake.ESPBehind, 0o644, config.Behind)
 	t.File("loader/loader.conf", 0o644, blob.String("timeout 3\neditor yes\n"))
 	id := k.plan.ID("efi")
 	return fat.Format(&t, fat.Options{
@@ -78,12 +78,12 @@ func (k *kit) isoTree(esp *blob.Image) (*tree.Tree, []iso9660.BootEntry, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	t.File(bake.ISOPath, 0o444, config.archive())
+	t.File(bake.ISOPath, 0o444, config.Whole())
 	efi := iso9660.BootEntry{Platform: iso9660.EFI, Path: "boot/efi.img"}
 	if k.plan.Arch != "amd64" {
 		return &t, []iso9660.BootEntry{efi}, nil
 	}
-	t.File("boot/grub/grub.cfg", 0o444, blob.String(grub.Config("/boot/vmlinuz", "/boot/initramfs.img /"+bake.ISOPath, k.plan.Version, k.plan.Cmdline)))
+	t.File("boot/grub/grub.cfg", 0o444, blob.String(k.grubMenu()))
 	t.File("boot/grub/eltorito.img", 0o444, k.part(base.GRUBElTorito))
 	bios := iso9660.BootEntry{Platform: iso9660.BIOS, Path: "boot/grub/eltorito.img", LoadSectors: 4, InfoTable: true, GRUB2Info: true}
 	return &t, []iso9660.BootEntry{bios, efi}, nil

@@ -22,7 +22,7 @@ func makePXE(k *kit) ([]File, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, File{"config-" + k.target() + ".img", "application/octet-stream", config.plain()})
+		files = append(files, File{"config-" + k.target() + ".img", "application/octet-stream", config.Plain()})
 	}
 	var initrds []string
 	for _, f := range files[1:] {

@@ -5,7 +5,7 @@ import (
 
 	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/formats/blob"
-	"github.com/bootwright/bootwright/formats/pe"
+	"github.com/bootwright/bootwright/machine/bootassets"
 )
 
 func makeUKIFile(k *kit) ([]File, error) {
@@ -22,21 +22,17 @@ func (k *kit) uki() (*blob.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	image, err := pe.Format(k.part(base.SystemdStub), []pe.Section{
-		{Name: ".osrel", Content: blob.String(k.osRelease())},
-		{Name: ".cmdline", Content: blob.String(k.plan.Cmdline)},
-		{Name: ".uname", Content: blob.String(k.plan.KernelVersion)},
-		{Name: ".initrd", Content: initramfs},
-		{Name: ".linux", Content: k.part(base.Kernel)},
-	}, pe.Options{})
+	image, err := k.describe().UKI(k.part(base.SystemdStub), k.part(base.Kernel), initramfs, k.plan.Cmdline)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", k.place(base.SystemdStub), err)
 	}
 	return image, nil
 }
 
-// osRelease is what boot menus show and sort by (os-release(5)).
-func (k *kit) osRelease() string {
-	return fmt.Sprintf("ID=bootwright\nNAME=bootwright\nPRETTY_NAME=%q\nVERSION_ID=%q\n",
-		"bootwright "+k.plan.Version+" ("+k.plan.Platform+")", k.plan.Version)
+// describe says what boots.
+func (k *kit) describe() *bootassets.Description {
+	p := k.plan
+	return &bootassets.Description{
+		Version: p.Version, Arch: p.Arch, Platform: p.Platform, KernelVersion: p.KernelVersion, Cmdline: p.Cmdline, Epoch: p.Epoch,
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bootwright/bootwright/builder/base"
+	"github.com/bootwright/bootwright/builder/base/oci"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -18,7 +19,9 @@ type recipe struct {
 	init    bool     // whether it holds an initramfs
 	area    bool     // whether it reserves an area for machine configurations
 	meta    bool     // whether it has a META partition
-	make    func(*kit) ([]File, error)
+
+	installer bool // whether it holds the installer's program
+	make      func(*kit) ([]File, error)
 }
 
 // recipes is the table of kinds; a new kind is a row here and a recipe_KIND.go beside the others.
@@ -32,6 +35,7 @@ func recipes() map[string]recipe {
 		"cmdline":   {version: 1, make: makeCmdline},
 		"image":     {version: 1, parts: slices.Concat(uki, []string{base.SystemdBoot}), amd64: diskGRUB, init: true, area: true, meta: true, make: makeImage},
 		"initramfs": {version: 1, parts: initrd, init: true, make: makeInitramfs},
+		"installer": {version: 1, parts: slices.Concat(uki, []string{base.SystemdBoot}), amd64: diskGRUB, init: true, installer: true, make: makeInstaller},
 		"iso":       {version: 2, parts: slices.Concat(uki, []string{base.SystemdBoot}), amd64: grub, init: true, area: true, make: makeISO},
 		"kernel":    {version: 1, parts: kernel, make: makeKernel},
 		"pxe":       {version: 1, parts: slices.Concat(kernel, initrd), init: true, make: makePXE},
@@ -44,6 +48,8 @@ const (
 	inputInit     = "init"
 	inputConfig   = "config"          // the area of machine configurations
 	inputEmbedded = "embedded-config" // the one in the initramfs
+
+	inputInstaller = "installer" // the program
 )
 
 func recipeFor(kind string) (recipe, error) {
@@ -70,6 +76,9 @@ func (r recipe) inputs(arch string) []string {
 	if r.init {
 		out = append(out, inputInit)
 	}
+	if r.installer {
+		out = append(out, inputInstaller)
+	}
 	if r.area {
 		out = append(out, inputConfig)
 	}
@@ -87,6 +96,8 @@ type File struct {
 type Artifact struct {
 	Plan  *Plan
 	Files []File // one, except for kinds that are a set, such as pxe
+
+	Images []oci.Image // of kind installer, which Files have as an archive; one an architecture
 
 	secrets []blob.Blob // machine configurations, which may lie in Files
 }

@@ -11,7 +11,7 @@ packages=(
   gdisk fdisk                  # sgdisk, sfdisk
   xorriso genisoimage p7zip-full # isoinfo, 7z
   squashfs-tools squashfs-tools-ng # unsquashfs, sqfs2tar
-  skopeo umoci docker-registry # images of containers
+  skopeo umoci docker-registry containerd # images of containers
   binutils file pev sbsigntool openssl # objdump, readelf, readpe, sbverify
   yq libxml2-utils             # YAML; xmllint
   strace                       # that a build runs nothing

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/bootwright/bootwright/internal/report"
@@ -67,7 +66,7 @@ func (p *Profile) Cmdline() (string, error) {
 	if meta := encodeMeta(p.Customization.MetaContents); meta != "" && p.Output.Kind != "image" { // which has a META partition
 		words = append(words, cmdline.Environment+"=INSTALLER_META_BASE64="+meta)
 	}
-	args, err := customize(cmdline.Parse(strings.Join(words, " ")), p.Customization.ExtraKernelArgs)
+	args, err := cmdline.Customize(cmdline.Parse(strings.Join(words, " ")), p.Customization.ExtraKernelArgs)
 	if err != nil {
 		return "", report.Errorf(report.Invalid, "%w", err)
 	}
@@ -76,52 +75,6 @@ func (p *Profile) Cmdline() (string, error) {
 		return "", report.Errorf(report.Invalid, "the kernel command line has %d bytes, and the kernel cuts off what is beyond %d", n, maxCmdline)
 	}
 	return line, nil
-}
-
-// customize applies extra to args.
-func customize(args cmdline.Args, extra []string) (cmdline.Args, error) {
-	replaced := map[string]bool{}
-	for _, word := range extra {
-		negated := strings.TrimPrefix(word, "-")
-		arg, err := parseKernelArg(negated)
-		if err != nil {
-			return nil, err
-		}
-		if negated != word {
-			args = remove(args, arg)
-			continue
-		}
-		if (arg.Key == "console" || arg.Key == cmdline.Platform) && !replaced[arg.Key] {
-			args = remove(args, cmdline.Arg{Key: arg.Key})
-			replaced[arg.Key] = true
-		}
-		args = append(args, arg)
-	}
-	return args, nil
-}
-
-// remove takes away every argument that is arg or, where arg has no value, has its name.
-func remove(args cmdline.Args, arg cmdline.Arg) cmdline.Args {
-	return slices.DeleteFunc(args, func(a cmdline.Arg) bool { return a == arg || !arg.HasValue && a.Key == arg.Key })
-}
-
-// parseKernelArg reads name, name=value or name="value with spaces"; the quotes may be left out.
-func parseKernelArg(s string) (cmdline.Arg, error) {
-	name, value, valued := strings.Cut(s, "=")
-	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
-		value = value[1 : len(value)-1]
-	}
-	bad := func(r rune) bool { return r < ' ' || r > '~' || r == '"' }
-	switch {
-	case name == "" || name[0] == '-':
-		return cmdline.Arg{}, fmt.Errorf("%.100q names no kernel argument", s)
-	case strings.ContainsRune(name, ' '):
-		return cmdline.Arg{}, report.WithHint(fmt.Errorf("%.100q has a space in its name", s), "give each argument as an item of its own")
-	case strings.ContainsFunc(name+value, bad):
-		return cmdline.Arg{}, report.WithHint(fmt.Errorf("%.100q cannot stand on a kernel command line", s),
-			"printable ASCII only; quotes only around a value")
-	}
-	return cmdline.Arg{Key: name, Value: value, HasValue: valued}, nil
 }
 
 // encodeMeta is the form that META entries take on a kernel command line: "0xKEY=VALUE" joined by semicolons, gzipped

@@ -33,7 +33,7 @@ func TestCustomize(t *testing.T) {
 		{"a=1 a=2 -a=1", base + " a=2"},
 		{"pti=off", base + " pti=off"},
 	} {
-		got, err := customize(cmdline.Parse(base), strings.Fields(c.extra))
+		got, err := cmdline.Customize(cmdline.Parse(base), strings.Fields(c.extra))
 		if err != nil || got.String() != c.want {
 			t.Errorf("%s: got %s, %v\nwant %s", c.extra, got, err, c.want)
 		}
@@ -75,7 +75,7 @@ func FuzzKernelArg(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		a, err := parseKernelArg(s)
+		a, err := cmdline.ParseWord(s)
 		if err != nil {
 			return
 		}

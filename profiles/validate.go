@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/cmdline"
 	"github.com/bootwright/bootwright/machine/configarea"
 )
 
@@ -31,6 +32,7 @@ func kinds() map[string]kind {
 		"cmdline":   {cmdline: true},
 		"image":     {cmdline: true, embeds: true, config: true, room: true, inputs: []string{"kernel", "sdStub", "sdBoot"}, options: "imageOptions"},
 		"initramfs": {embeds: true},
+		"installer": {cmdline: true, embeds: true, inputs: []string{"kernel", "sdStub", "sdBoot"}},
 		"iso":       {cmdline: true, embeds: true, config: true, room: true, inputs: []string{"kernel", "sdStub", "sdBoot"}, options: "isoOptions"},
 		"kernel":    {inputs: []string{"kernel"}},
 		"pxe":       {cmdline: true, embeds: true, config: true, inputs: []string{"kernel"}, options: "pxeOptions"},
@@ -68,7 +70,7 @@ func (p *Profile) valueFaults() []fault {
 	text("output.isoOptions.label", p.Output.ISOOptions.Label, `^[A-Z0-9_]{1,32}$`, "a volume name of up to 32 of A-Z, 0-9 and _")
 	text("output.pxeOptions.baseURL", p.Output.PXEOptions.BaseURL, `^(https?|tftp|ftp)://[!-~]+$`, "a URL of http, https, tftp or ftp")
 	for i, arg := range p.Customization.ExtraKernelArgs {
-		if _, err := parseKernelArg(strings.TrimPrefix(arg, "-")); err != nil {
+		if _, err := cmdline.ParseWord(strings.TrimPrefix(arg, "-")); err != nil {
 			out = append(out, fault{fmt.Sprintf("customization.extraKernelArgs[%d]", i), err.Error(), report.HintOf(err)})
 		}
 	}
@@ -128,6 +130,7 @@ func (p *Profile) wholeFaults() []fault {
 	const unsupported, unused = "customization of %s is not supported for %s output", "not used for %s output"
 	refuse(!k.cmdline && len(p.Customization.ExtraKernelArgs) > 0, "customization.extraKernelArgs", unsupported, "kernel args", name)
 	refuse(!k.cmdline && len(p.Customization.MetaContents) > 0, "customization.metaContents", unsupported, "META", name)
+	refuse(name == "installer" && len(p.Customization.MetaContents) > 0, "customization.metaContents", unsupported, "META", name) // its --meta does it
 	const machineConfig = "customization.machineConfig"
 	c := p.Customization.MachineConfig
 	refuse(!k.embeds && c.Given(), machineConfig, unsupported, "machine configuration", name)

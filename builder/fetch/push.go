@@ -41,6 +41,18 @@ func (c *Client) Push(ctx context.Context, r reference.Reference, config Layer, 
 	return blob.SumBytes(text), within(ctx, r, err)
 }
 
+// PushIndex puts an index of images that the repository has already into the registry that r names, as Push does.
+func (c *Client) PushIndex(ctx context.Context, r reference.Reference, images []v1.Descriptor) (blob.Digest, error) {
+	if !r.Remote() || r.Digest != "" {
+		return "", report.Errorf(report.Invalid, "%s: images are pushed to a repository of a registry and a tag", r)
+	}
+	text, err := json.Marshal(v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: images})
+	if err == nil {
+		err = c.remote.Push(ctx, r, text, nil)
+	}
+	return blob.SumBytes(text), within(ctx, r, err)
+}
+
 func (l Layer) descriptor() (v1.Descriptor, error) {
 	h, err := v1.NewHash(string(l.Digest))
 	return v1.Descriptor{MediaType: types.MediaType(l.MediaType), Size: l.Size, Digest: h, Annotations: l.Annotations}, err

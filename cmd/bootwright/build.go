@@ -21,9 +21,11 @@ import (
 
 type buildOptions struct {
 	requestOptions
-	output string
-	sums   bool
-	json   bool
+	output  string
+	sums    bool
+	json    bool
+	push    string   // reference
+	andArch []string // further architectures of an index
 }
 
 func newBuildCommand(a *app) *cobra.Command {
@@ -42,6 +44,7 @@ it is complete.`,
   bootwright build iso --base oci:_out/base --system-extension-image oci:images:greet -o _out
   bootwright build iso --base oci:_out/base --config node.yaml --config-patch @site.yaml -o _out
   bootwright build -f profile.yaml --sha256sums -o _out
+  bootwright build installer --base oci:_out/base --push registry.example.com/installer:v1
   bootwright build metal-uki --base oci:_out/base -o - > metal.efi`,
 		Annotations: map[string]string{parseOnly: "needs a base"},
 		Args:        cli.Arguments(0, 1, "one PROFILE"),
@@ -54,6 +57,8 @@ it is complete.`,
 	cmd.Flags().StringVarP(&opts.output, "output", "o", ".", "folder to write to, or - for standard output (a set of files as tar)")
 	cmd.Flags().BoolVar(&opts.sums, "sha256sums", false, "write SHA256SUMS beside the files")
 	cmd.Flags().BoolVar(&opts.json, "json", false, "print what was written as JSON")
+	cmd.Flags().StringVar(&opts.push, "push", "", "put an installer to HOST/REPO[:TAG] of a registry, or oci:DIR[:TAG], and write no file: a `REF`")
+	cmd.Flags().StringArrayVar(&opts.andArch, "and-arch", nil, "further `ARCH` of an installer, which becomes an index (repeatable)")
 	return cmd
 }
 
@@ -73,7 +78,10 @@ type written struct {
 }
 
 func runBuild(ctx context.Context, a *app, opts buildOptions) error {
-	if opts.output == "-" && (opts.sums || opts.json) {
+	switch {
+	case opts.push != "" && opts.sums:
+		return report.Errorf(report.Invalid, "--sha256sums is of files, and --push writes none")
+	case opts.push == "" && opts.output == "-" && (opts.sums || opts.json):
 		return report.Errorf(report.Invalid, "--sha256sums and --json need a folder to write to, not -o -")
 	}
 	s, err := openSession(a, opts.requestOptions)
@@ -81,13 +89,12 @@ func runBuild(ctx context.Context, a *app, opts buildOptions) error {
 		return err
 	}
 	defer s.close()
-	plan, err := s.plan(ctx)
+	artifact, err := s.buildAll(ctx, opts.andArch)
 	if err != nil {
 		return err
 	}
-	artifact, err := s.build(ctx, plan)
-	if err != nil {
-		return err
+	if opts.push != "" {
+		return pushInstaller(ctx, s, artifact, opts)
 	}
 	if opts.output == "-" {
 		return stream(ctx, a.stdout, artifact)
@@ -97,7 +104,7 @@ func runBuild(ctx context.Context, a *app, opts buildOptions) error {
 		return err
 	}
 	if opts.json {
-		return cli.PrintJSON(a.stdout, buildResult{plan.Digest(), files})
+		return cli.PrintJSON(a.stdout, buildResult{artifact.Plan.Digest(), files})
 	}
 	var text strings.Builder
 	for _, f := range files {

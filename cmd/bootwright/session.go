@@ -87,7 +87,7 @@ func openSession(a *app, opts requestOptions) (*session, error) {
 		return nil, err
 	}
 	s.builder = &builder.Builder{
-		Store: s.store, Init: embedded.Init, Warn: func(fs report.Findings) { a.say("%s\n", fs.Error()) },
+		Store: s.store, Init: embedded.Init, Installer: embedded.Installer, Warn: func(fs report.Findings) { a.say("%s\n", fs.Error()) },
 	}
 	if err := s.connect(opts.registries, opts.verifyKeys); err != nil {
 		s.close()

@@ -20,7 +20,7 @@ func WriteDevice(ctx context.Context, dev *os.File, b Blob, opts WriteOptions) e
 		return fmt.Errorf("%s has %d bytes, %d less than the image needs", dev.Name(), room, b.Size()-room)
 	}
 	for _, h := range Holes(b) {
-		if err := zeroRange(ctx, dev, h); err != nil {
+		if err := ZeroRange(ctx, dev, h); err != nil {
 			return fmt.Errorf("zero %d bytes at offset %d of %s: %w", h.Length, h.Offset, dev.Name(), err)
 		}
 	}
@@ -37,7 +37,8 @@ func WriteDevice(ctx context.Context, dev *os.File, b Blob, opts WriteOptions) e
 	return verify(ctx, dev, b)
 }
 
-func zeroRange(ctx context.Context, dev *os.File, r Range) error {
+// ZeroRange makes the range of dev read as zeros: discarded where the device promises that, else written.
+func ZeroRange(ctx context.Context, dev *os.File, r Range) error {
 	if discard(dev, r) {
 		return nil
 	}

@@ -3,7 +3,9 @@ package tar
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/bootwright/bootwright/formats/blob"
@@ -13,6 +15,7 @@ import (
 type File struct {
 	Name    string
 	Content blob.Blob
+	Mode    fs.FileMode // permissions; 0 means 0644
 }
 
 // Archive lays out an archive of regular files in the order given, which some readers care for (an OVA begins with its
@@ -41,7 +44,7 @@ func Archive(files []File, o Options) (*blob.Image, error) {
 const blockSize = 512
 
 func archiveHeader(f File, o Options) ([]byte, error) {
-	h := &tar.Header{Typeflag: tar.TypeReg, Name: f.Name, Size: f.Content.Size(), Mode: 0o644, ModTime: o.Epoch, Format: tar.FormatUSTAR}
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: f.Name, Size: f.Content.Size(), Mode: int64(cmp.Or(f.Mode, 0o644)), ModTime: o.Epoch, Format: tar.FormatUSTAR}
 	if h.ModTime.IsZero() {
 		h.ModTime = time.Unix(0, 0)
 	}

@@ -12,7 +12,7 @@ import (
 
 func TestArchive(t *testing.T) {
 	t.Parallel()
-	files := []File{{"b.ovf", blob.String("<xml/>")}, {"a.mf", blob.String("")}, {"disk.raw", blob.Zeros(9<<30 + 1)}, {"end", blob.String(strings.Repeat("x", 512))}}
+	files := []File{{Name: "b.ovf", Content: blob.String("<xml/>")}, {Name: "a.mf", Content: blob.String("")}, {Name: "disk.raw", Content: blob.Zeros(9<<30 + 1)}, {Name: "end", Content: blob.String(strings.Repeat("x", 512))}}
 	im, err := Archive(files, Options{Epoch: time.Unix(1700000000, 0)})
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func TestArchive(t *testing.T) {
 	if err != nil || back.Get("disk.raw").Size() != 9<<30+1 {
 		t.Error(err)
 	}
-	if _, err := Archive([]File{{strings.Repeat("n", 300), blob.String("")}}, Options{}); err == nil {
+	if _, err := Archive([]File{{Name: strings.Repeat("n", 300), Content: blob.String("")}}, Options{}); err == nil {
 		t.Error("a name of 300 bytes")
 	}
 }

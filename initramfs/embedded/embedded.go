@@ -1,5 +1,6 @@
-// Package embedded carries the init of every architecture inside the bootwright binary, so that building an asset needs
-// no compiler. `make build` compiles cmd/init and leaves the binaries in this folder before it compiles bootwright.
+// Package embedded carries the init and the installer of every architecture inside the bootwright binary, so that building an asset
+// needs no compiler. `make build` compiles cmd/init and cmd/installer and leaves the binaries in this folder before it compiles
+// bootwright.
 package embedded
 
 import (
@@ -16,11 +17,16 @@ import (
 var files embed.FS
 
 // Init is the static init for arch ("amd64" or "arm64"), as an ELF file.
-func Init(arch string) (blob.Blob, error) {
-	f, err := files.Open("init-" + arch)
+func Init(arch string) (blob.Blob, error) { return program("init", arch) }
+
+// Installer is the static installer for arch, likewise.
+func Installer(arch string) (blob.Blob, error) { return program("installer", arch) }
+
+func program(name, arch string) (blob.Blob, error) {
+	f, err := files.Open(name + "-" + arch)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, report.WithHint(report.Errorf(report.Unsupported, "this bootwright was built without its init for %s", arch),
-			"build it with `make build`, which compiles the init first")
+		return nil, report.WithHint(report.Errorf(report.Unsupported, "this bootwright was built without its %s for %s", name, arch),
+			"build it with `make build`, which compiles the %s first", name)
 	}
 	if err != nil {
 		return nil, err

@@ -8,10 +8,10 @@ import (
 // rules say what a package may import besides the standard library, internal/report and what is below itself. The row
 // with the longest prefix counts. docs/architecture.md is the same as a picture.
 var rules = []struct{ pkg, may string }{
-	{"cmd/bootwright", "factory builder profiles extensions initramfs inspect machine formats internal/cli internal/progress internal/vm internal/yamldoc" +
+	{"cmd/bootwright", "factory builder profiles extensions initramfs inspect machine formats internal/blockdev internal/cli internal/progress internal/vm internal/yamldoc" +
 		" github.com/spf13/cobra github.com/spf13/pflag go.yaml.in/yaml/v4 golang.org/x/term"},
 	{"cmd/wrightctl", "machine formats internal/cli internal/progress internal/yamldoc github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term"},
-	{"cmd/installer", "machine formats internal/cli internal/progress github.com/spf13/cobra golang.org/x/sys"},
+	{"cmd/installer", "machine formats internal/blockdev internal/cli internal/progress github.com/spf13/cobra golang.org/x/sys"},
 	{"cmd/init", "initramfs/pid1 machine"},
 	{"factory", "builder profiles extensions inspect machine formats github.com/google/go-containerregistry"},
 	{"builder", "profiles extensions initramfs inspect machine formats internal/yamldoc golang.org/x/sync"},
@@ -50,6 +50,7 @@ var rules = []struct{ pkg, may string }{
 	{"internal/progress", "golang.org/x/term"},
 	{"internal/oracle", "formats"},
 	{"internal/vm", "formats golang.org/x/sys golang.org/x/term"},
+	{"internal/blockdev", "formats/blob golang.org/x/sys"},
 	{"internal/arch", ""},
 	{"internal/bench", ""},
 }

@@ -58,8 +58,8 @@ func Format(s Spec) (*blob.Image, error) {
 	case s.Size < need:
 		return nil, report.WithHint(report.Errorf(report.Invalid, "a disk of %d bytes is too small: its partitions take %d (%d MiB)", s.Size, need, need/layout.MiB),
 			"set imageOptions.diskSize to %d or more, or leave it out", need)
-	case s.Size%layout.MiB != 0:
-		return nil, report.Errorf(report.Invalid, "a disk of %d bytes; give whole MiB, such as %d", s.Size, blob.Align(s.Size, layout.MiB))
+	case s.Size%int64(s.SectorSize) != 0:
+		return nil, report.Errorf(report.Invalid, "a disk of %d bytes, which is not whole sectors of %d", s.Size, s.SectorSize)
 	}
 	o := gpt.Options{Size: s.Size, SectorSize: s.SectorSize, DiskGUID: s.ID("disk")}
 	if s.Bootloader.BIOS() {

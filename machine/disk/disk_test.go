@@ -162,7 +162,7 @@ func TestRefused(t *testing.T) {
 		want   string
 	}{
 		"too small":  {func(s *Spec) { s.Size = 10 << 20 }, report.Invalid, "its partitions take 70254592 (67 MiB)"},
-		"odd size":   {func(s *Spec) { s.Size = 1<<30 + 512 }, report.Invalid, "give whole MiB, such as 1074790400"},
+		"odd size":   {func(s *Spec) { s.Size = 1<<30 + 100 }, report.Invalid, "not whole sectors of 512"},
 		"4k BIOS":    {func(s *Spec) { s.SectorSize, s.Bootloader = 4096, layout.GRUB }, report.Unsupported, "use boot loader sd-boot"},
 		"no core":    {func(s *Spec) { s.Bootloader, s.Core = layout.GRUB, nil }, report.Invalid, "grub's core.img"},
 		"big core":   {func(s *Spec) { s.Bootloader, s.Core = layout.GRUB, blob.Zeros(2<<20) }, report.Invalid, "grub's core.img"},

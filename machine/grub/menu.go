@@ -2,22 +2,97 @@ package grub
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/bootwright/bootwright/internal/report"
 )
 
-// Config is the menu that the prebuilt GRUB reads (GRUB manual, "Writing full configuration files directly"). It speaks on the
-// screen and on the first serial port, as the kernel does.
-func Config(kernel, initramfs, version, cmdline string) string {
-	return fmt.Sprintf(`serial --unit=0 --speed=115200
-terminal_input console serial
-terminal_output console serial
-set timeout=3
-set default=0
-menuentry %s {
-  linux %s %s
-  initrd %s
+// Menu is a grub.cfg, as the prebuilt GRUB reads it (GRUB manual, "Writing full configuration files directly"). It speaks on the screen and
+// on the first serial port, as the kernel does. GRUB cannot write to disks here, so it counts no tries: the systems do.
+type Menu struct {
+	Default int      // the entry that starts by itself, and instead of which the next one starts if it cannot be read
+	entries []string // as text
 }
-`, quote("bootwright "+version), kernel, args(cmdline), initramfs)
+
+// Entry is one system. Paths are those of the file system that has the menu, without a slash in front.
+type Entry struct {
+	Title, Cmdline, Kernel string
+	Initrds                []string
+}
+
+// NewMenu is the menu of the systems es, of which the first is the default.
+func NewMenu(es ...Entry) *Menu {
+	m := &Menu{}
+	for _, e := range es {
+		m.entries = append(m.entries, e.text())
+	}
+	return m
+}
+
+func (e Entry) text() string {
+	var initrds strings.Builder
+	for _, name := range e.Initrds {
+		initrds.WriteString(" /" + name)
+	}
+	return fmt.Sprintf("menuentry %s {\n  linux /%s %s\n  initrd%s\n}\n", quote(e.Title), e.Kernel, args(e.Cmdline), initrds.String())
+}
+
+// String is the file.
+func (m *Menu) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "serial --unit=0 --speed=115200\nterminal_input console serial\nterminal_output console serial\nset timeout=3\nset default=%d\n", m.Default)
+	if n := len(m.entries); n > 1 {
+		fmt.Fprintf(&b, "set fallback=%d\n", (m.Default+1)%n)
+	}
+	for _, e := range m.entries {
+		b.WriteString(e)
+	}
+	return b.String()
+}
+
+// maxMenu bounds a grub.cfg, in bytes.
+const maxMenu = 1 << 20
+
+// ParseMenu reads a file that String wrote, of this or another version of bootwright. The error is Invalid.
+func ParseMenu(text string) (*Menu, error) {
+	m := &Menu{}
+	if len(text) <= maxMenu {
+		m.entries = regexp.MustCompile(`(?m)^menuentry [^\n]*\{\n(?:  [^\n]*\n)+\}\n`).FindAllString(text, -1)
+	}
+	if len(m.entries) == 0 {
+		return nil, report.Errorf(report.Invalid, "grub.cfg: no menu of bootwright's")
+	}
+	if found := regexp.MustCompile(`(?m)^set default=([0-9]{1,3})$`).FindStringSubmatch(text); found != nil {
+		m.Default, _ = strconv.Atoi(found[1]) // three digits
+	}
+	if m.Default >= len(m.entries) {
+		return nil, report.Errorf(report.Invalid, "grub.cfg: entry %d of %d is the default", m.Default, len(m.entries))
+	}
+	return m, nil
+}
+
+// Add is the menu of e and the default of m, and nothing else. e starts by itself.
+func (m *Menu) Add(e Entry) *Menu { return &Menu{entries: []string{e.text(), m.entries[m.Default]}} }
+
+// Only is the menu of the default of m, and nothing else.
+func (m *Menu) Only() *Menu { return &Menu{entries: m.entries[m.Default : m.Default+1]} }
+
+// Len is the number of entries.
+func (m *Menu) Len() int { return len(m.entries) }
+
+// Index is the entry that loads the kernel of that path; -1 where none does.
+func (m *Menu) Index(kernel string) int {
+	return slices.IndexFunc(m.entries, func(e string) bool { return strings.Contains(e, "\n  linux /"+kernel+" ") })
+}
+
+// Holds reports whether any entry names path, or something in it.
+func (m *Menu) Holds(path string) bool {
+	return slices.ContainsFunc(m.entries, func(e string) bool {
+		return regexp.MustCompile(` /` + regexp.QuoteMeta(path) + `[/ \n]`).MatchString(e)
+	})
 }
 
 // args quotes each kernel argument, so that GRUB expands nothing in it. An argument whose value holds spaces loses its

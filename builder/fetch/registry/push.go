@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"strings"
 
@@ -81,8 +82,15 @@ func (t told) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// raw is a manifest as the registry client wants it.
+// raw is a manifest, or an index of some, as the registry client wants it.
 type raw []byte
 
-func (r raw) RawManifest() ([]byte, error)        { return r, nil }
-func (r raw) MediaType() (types.MediaType, error) { return types.OCIManifestSchema1, nil }
+func (r raw) RawManifest() ([]byte, error) { return r, nil }
+
+func (r raw) MediaType() (types.MediaType, error) {
+	var m struct {
+		MediaType types.MediaType `json:"mediaType"`
+	}
+	err := json.Unmarshal(r, &m)
+	return m.MediaType, err
+}

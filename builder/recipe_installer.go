@@ -1,0 +1,60 @@
+package builder
+
+import (
+	"github.com/bootwright/bootwright/builder/base"
+	"github.com/bootwright/bootwright/builder/base/oci"
+	"github.com/bootwright/bootwright/builder/installer"
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/bootassets"
+)
+
+// makeInstaller is a container image with the program that installs and upgrades machines, and with what it writes onto them.
+func makeInstaller(k *kit) ([]File, error) {
+	initramfs, err := k.initramfs()
+	if err != nil {
+		return nil, err
+	}
+	head, tail := bootassets.Split(initramfs, k.part(base.Root))
+	files := map[string]blob.Blob{bootassets.Head: head, bootassets.Tail: tail}
+	known := map[string]blob.Digest{}
+	for name, title := range map[string]string{
+		bootassets.Kernel: base.Kernel, bootassets.Root: base.Root, bootassets.Stub: base.SystemdStub, bootassets.SDBoot: base.SystemdBoot,
+		bootassets.GRUBBoot: base.GRUBBoot, bootassets.GRUBCore: base.GRUBCore,
+	} {
+		if in, ok := k.plan.Input(title); ok {
+			files[name], known[name] = k.part(title), in.Digest
+		}
+	}
+	assets, err := bootassets.New(k.ctx, *k.describe(), files, known)
+	if err != nil {
+		return nil, err
+	}
+	image, err := installer.Image(k.ctx, k.part(inputInstaller), assets)
+	if err != nil {
+		return nil, err
+	}
+	k.images = []oci.Image{image}
+	return installerFile(k.plan, "installer-"+k.plan.Arch+".tar", image)
+}
+
+func installerFile(p *Plan, name string, images ...oci.Image) ([]File, error) {
+	archive, err := installer.Archive(images, installer.Tag(p.Version), p.Time())
+	return []File{{name, "application/vnd.oci.image.layout.v1.tar", archive}}, err
+}
+
+// Join is the index of installers for several architectures, as one artifact: that of the first plan. The error is Invalid for what is no
+// installer.
+func Join(installers []*Artifact) (*Artifact, error) {
+	out := &Artifact{Plan: installers[0].Plan}
+	for _, a := range installers {
+		if len(a.Images) != 1 {
+			return nil, report.Errorf(report.Invalid, "%s output is no container image, of which there could be an index", a.Plan.Kind)
+		}
+		out.Images = append(out.Images, a.Images...)
+		out.secrets = append(out.secrets, a.secrets...)
+	}
+	var err error
+	out.Files, err = installerFile(out.Plan, "installer.tar", out.Images...)
+	return out, err
+}

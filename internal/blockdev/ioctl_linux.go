@@ -1,0 +1,13 @@
+package blockdev
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+func sectorSize(f *os.File) (int, error) { return unix.IoctlGetInt(int(f.Fd()), unix.BLKSSZGET) }
+
+func reread(f *os.File) error {
+	return unix.IoctlSetInt(int(f.Fd()), unix.BLKRRPART, 0)
+}
