@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/console"
+	"github.com/bootwright/bootwright/initramfs/pid1/disks"
 	"github.com/bootwright/bootwright/initramfs/pid1/documents"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/logs"
@@ -24,6 +25,7 @@ type boot struct {
 	layers  []extlayers.Layer // of the root, over the base
 	group   *supervise.Group
 	modules *modules.Loader
+	disks   *disks.Watcher
 
 	*reporting                    // the boot report
 	configs    []documents.Source // machine configurations in the initramfs
@@ -66,6 +68,7 @@ func (b *boot) steps() []step {
 		{"writable", false, b.mountWritable},
 		{"switch", true, b.switchRoot},
 		{"modules", false, b.loadDeviceModules},
+		{"disks", false, b.watchDisks},
 		{"documents", false, b.loadConfig},
 		{"identity", false, b.identify},
 		{"node", false, b.startNode},

@@ -59,19 +59,15 @@ func machine(t testing.TB, commandLine string) *fake.Machine {
 		m.Contents["proc"]["sys/"+name] = "0\n"
 	}
 	m.Contents["sysfs"] = map[string]string{
-		"class/tty/console/active":                    "tty0 ttyS0\n",
-		"class/dmi/id/sys_vendor":                     "QEMU\n",
-		"class/dmi/id/product_uuid":                   "u-u-i-d\n",
-		"devices/system/cpu/online":                   "0-1\n",
-		"firmware/efi/x":                              "",
-		strings.TrimPrefix(gpu, "sys/"):               "pci:gpu\n",
-		strings.TrimPrefix(virtioDisk, "sys/"):        "virtio:disk\n",
-		"block/vda":                                   "-> ../devices/pci0000:00/virtio0/block/vda",
-		"block/loop0":                                 "-> ../devices/virtual/block/loop0",
-		"devices/pci0000:00/virtio0/block/vda/size":   "2048\n",
-		"devices/pci0000:00/virtio0/block/vda/serial": "S1\n",
-		"devices/pci0000:00/virtio0/block/vda/queue/logical_block_size": "512\n",
+		"class/tty/console/active":             "tty0 ttyS0\n",
+		"class/dmi/id/sys_vendor":              "QEMU\n",
+		"class/dmi/id/product_uuid":            "u-u-i-d\n",
+		"devices/system/cpu/online":            "0-1\n",
+		"firmware/efi/x":                       "",
+		strings.TrimPrefix(gpu, "sys/"):        "pci:gpu\n",
+		strings.TrimPrefix(virtioDisk, "sys/"): "virtio:disk\n",
 	}
+	m.AddDisk(&fake.Disk{Name: "vda", Bytes: 1 << 20, Attributes: map[string]string{"serial": "S1\n"}})
 	m.Contents["efivarfs"] = map[string]string{"SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c": "\x06\x00\x00\x00\x01"}
 	m.Contents["/rootfs.sqsh"] = map[string]string{
 		"etc/": "", "usr/sbin/init": "",

@@ -1,11 +1,12 @@
 package pid1
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
+	"github.com/bootwright/bootwright/initramfs/pid1/disks"
 	"github.com/bootwright/bootwright/initramfs/pid1/hardware"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/modules"
@@ -34,22 +35,63 @@ func (b *boot) loadDeviceModules() error {
 	return err
 }
 
+// watchDisks looks at the disks, now that their drivers are there, and from now on whenever one changes.
+func (b *boot) watchDisks() error {
+	b.disks = disks.New(b.m, b.say())
+	ctx := context.Background()
+	err := b.disks.Refresh(ctx)
+	b.showDisks()
+	b.group.Run("disks", b.disks.Run)
+	b.group.Run("disks-report", b.reportDisks)
+	return err
+}
+
+// showDisks puts the disks and what is on them into the report.
+func (b *boot) showDisks() {
+	disks, _ := b.disks.Disks.Get()
+	volumes, _ := b.disks.Volumes.Get()
+	b.change(func(r *bootreport.Report) {
+		r.Disks, r.Discovered = make([]bootreport.Disk, 0, len(disks)), nil
+		for _, d := range disks {
+			r.Disks = append(r.Disks, bootreport.ReportDisk(d))
+		}
+		for _, v := range volumes {
+			r.Discovered = append(r.Discovered, bootreport.ReportVolume(v))
+		}
+	})
+}
+
+// reportDisks keeps the report's disks those there are.
+func (b *boot) reportDisks(ctx context.Context) error {
+	for {
+		_, disks := b.disks.Disks.Watch()
+		_, volumes := b.disks.Volumes.Watch()
+		b.showDisks()
+		select {
+		case <-disks:
+		case <-volumes:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
 // inspectHardware puts into the report what the machine is.
 func (b *boot) inspectHardware() error {
 	err := b.mountFirmwareVariables()
 	b.inspect()
-	for _, d := range b.report.Disks {
-		b.say().Infof("disk %s: %s", d.Name, strings.TrimSpace(fmt.Sprintf("%d MiB %s %s", d.Size>>20, d.Transport, d.Model)))
-	}
 	return err
 }
 
 // inspect is for a boot that fails too.
 func (b *boot) inspect() {
 	firmware, machine := hardware.Firmware(b.m), hardware.Machine(b.m)
-	cpus, memory, disks := hardware.CPUs(b.m), hardware.Memory(b.m), hardware.Disks(b.m)
+	cpus, memory := hardware.CPUs(b.m), hardware.Memory(b.m)
 	b.change(func(r *bootreport.Report) {
-		r.Firmware, r.Machine, r.CPUs, r.Memory, r.Disks = firmware, machine, cpus, memory, disks
+		r.Firmware, r.Machine, r.CPUs, r.Memory = firmware, machine, cpus, memory
+		if r.Disks == nil { // the boot has not come to them
+			r.Disks = []bootreport.Disk{}
+		}
 		b.showClock(r)
 	})
 }

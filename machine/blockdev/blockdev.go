@@ -76,8 +76,10 @@ type Volume struct {
 	// Blank tells that all that probing looks at is zero. Where neither Blank nor Name is set, there is something that
 	// nobody here knows, and it must not be overwritten.
 	Blank bool `json:"blank" yaml:"blank"`
-	// Error is why the content could not be read or is damaged: nothing may be concluded from empty fields then.
+	// Error is why the content could not be read: nothing may be concluded from empty fields then.
 	Error string `json:"error,omitempty" yaml:"error,omitempty"`
+	// Damaged is what is wrong with content that is clearly of the type Name, such as one of two headers.
+	Damaged string `json:"damaged,omitempty" yaml:"damaged,omitempty"`
 
 	// Of a partition, from the table of its disk. UUIDs are in lower case.
 	PartitionUUID  string `json:"partition_uuid" yaml:"partition_uuid"`

@@ -25,37 +25,38 @@ const (
 
 // Report is one boot. Fields whose value is not known are left out.
 type Report struct {
-	Version     string            `json:"version"`                    // of the image
-	Epoch       int64             `json:"epoch"`                      // its build time, in Unix seconds
-	Base        string            `json:"base"`                       // name and version of its base
-	Kernel      string            `json:"kernel"`                     // release, as uname -r
-	Arch        string            `json:"arch"`                       // amd64 or arm64
-	Platform    string            `json:"platform"`                   // the kernel argument talos.platform
-	Arguments   map[string]string `json:"arguments"`                  // all talos.* arguments; values that are secret or long are "…"
-	Unknown     []cmdline.Unknown `json:"unknownArguments,omitempty"` // those that no machine knows
-	CommandLine string            `json:"commandLine,omitempty"`      // the other arguments
-	Firmware    Firmware          `json:"firmware"`
-	Machine     Machine           `json:"machine"`
-	CPUs        int               `json:"cpus"`
-	Memory      Memory            `json:"memory"`
-	Clock       Clock             `json:"clock"`
-	Root        Root              `json:"root"`
-	Hostname    string            `json:"hostname,omitempty"` // without the domain
-	Network     Network           `json:"network"`
-	Config      Config            `json:"config"`
-	Modules     Modules           `json:"modules"`
-	Disks       []Disk            `json:"disks"`
-	Extensions  []Extension       `json:"extensions,omitempty"` // system extensions of the image
-	Services    []Service         `json:"services,omitempty"`   // that the machine is to run
-	Logs        Logs              `json:"logs,omitzero"`
-	MachineID   string            `json:"machineID,omitempty"` // /etc/machine-id
-	Settings    Settings          `json:"settings,omitzero"`
-	Files       []Asked           `json:"files,omitempty"` // of machine.files, in their order
-	Trust       Trust             `json:"trust,omitzero"`
-	Watchdog    *Watchdog         `json:"watchdog,omitempty"`
-	Phases      []Phase           `json:"phases"` // in order; the first is the kernel's, before init
-	ReadyMS     int64             `json:"readyMs,omitempty"`
-	Errors      []Error           `json:"errors,omitempty"` // none in a good boot
+	Version     string             `json:"version"`                    // of the image
+	Epoch       int64              `json:"epoch"`                      // its build time, in Unix seconds
+	Base        string             `json:"base"`                       // name and version of its base
+	Kernel      string             `json:"kernel"`                     // release, as uname -r
+	Arch        string             `json:"arch"`                       // amd64 or arm64
+	Platform    string             `json:"platform"`                   // the kernel argument talos.platform
+	Arguments   map[string]string  `json:"arguments"`                  // all talos.* arguments; values that are secret or long are "…"
+	Unknown     []cmdline.Unknown  `json:"unknownArguments,omitempty"` // those that no machine knows
+	CommandLine string             `json:"commandLine,omitempty"`      // the other arguments
+	Firmware    Firmware           `json:"firmware"`
+	Machine     Machine            `json:"machine"`
+	CPUs        int                `json:"cpus"`
+	Memory      Memory             `json:"memory"`
+	Clock       Clock              `json:"clock"`
+	Root        Root               `json:"root"`
+	Hostname    string             `json:"hostname,omitempty"` // without the domain
+	Network     Network            `json:"network"`
+	Config      Config             `json:"config"`
+	Modules     Modules            `json:"modules"`
+	Disks       []Disk             `json:"disks"`
+	Discovered  []DiscoveredVolume `json:"discoveredVolumes,omitempty"`
+	Extensions  []Extension        `json:"extensions,omitempty"` // system extensions of the image
+	Services    []Service          `json:"services,omitempty"`   // that the machine is to run
+	Logs        Logs               `json:"logs,omitzero"`
+	MachineID   string             `json:"machineID,omitempty"` // /etc/machine-id
+	Settings    Settings           `json:"settings,omitzero"`
+	Files       []Asked            `json:"files,omitempty"` // of machine.files, in their order
+	Trust       Trust              `json:"trust,omitzero"`
+	Watchdog    *Watchdog          `json:"watchdog,omitempty"`
+	Phases      []Phase            `json:"phases"` // in order; the first is the kernel's, before init
+	ReadyMS     int64              `json:"readyMs,omitempty"`
+	Errors      []Error            `json:"errors,omitempty"` // none in a good boot
 }
 
 // Firmware is what started the kernel.
@@ -151,20 +152,6 @@ type Module struct {
 type Failed struct {
 	Name   string `json:"name"`
 	Reason string `json:"reason"`
-}
-
-// Disk is a block device that is neither a partition nor virtual.
-type Disk struct {
-	Name       string `json:"name"`                // vda
-	Size       int64  `json:"size"`                // in bytes
-	SectorSize int64  `json:"sectorSize"`          // logical, in bytes
-	Transport  string `json:"transport,omitempty"` // virtio, nvme, sata, usb, scsi or mmc
-	Model      string `json:"model,omitempty"`
-	Serial     string `json:"serial,omitempty"`
-	ReadOnly   bool   `json:"readOnly,omitempty"`
-	Rotational bool   `json:"rotational,omitempty"`
-	Removable  bool   `json:"removable,omitempty"`
-	CDROM      bool   `json:"cdrom,omitempty"`
 }
 
 // Phase is a step of the boot.

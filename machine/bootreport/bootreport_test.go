@@ -26,7 +26,7 @@ func full() *Report {
 		},
 		Config:  Config{Source: "talos.config", Origin: "http://h/c", Waiting: "why"},
 		Modules: Modules{[]Module{{"loop", 1.5}}, []string{"aesni_intel"}, []Failed{{"x", "why"}}, 12},
-		Disks:   []Disk{{"vda", 1 << 30, 512, "virtio", "m", "s", true, true, true, true}},
+		Disks:   []Disk{{Name: "vda", Size: 1 << 30, SectorSize: 512, Transport: "virtio", Model: "m", Serial: "s", ReadOnly: true, Rotational: true, Removable: true, CDROM: true}},
 		Logs: Logs{
 			[]LogRing{{"machined", 20, 10, 4096}}, []LogDestination{{"tcp://h:1/", "services", "waiting", 8, 1, "connection refused"}}, 3,
 		},

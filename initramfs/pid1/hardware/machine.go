@@ -1,3 +1,4 @@
+// Package hardware reads what the kernel says of the machine in /sys and /proc.
 package hardware
 
 import (

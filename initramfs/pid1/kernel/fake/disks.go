@@ -191,9 +191,7 @@ func (m *Machine) addDevice(name, device string, files map[string]string) {
 	}
 	m.setSys("class/block/"+name, "-> ../.."+device)
 	m.fill("/dev", map[string]string{name: ""})
-	if m.Contents["devtmpfs"] != nil {
-		m.Contents["devtmpfs"][name] = ""
-	}
+	m.setContent("devtmpfs", name, "")
 }
 
 func (m *Machine) removeDevice(name, device string) {
@@ -206,9 +204,15 @@ func (m *Machine) removeDevice(name, device string) {
 func (m *Machine) setSys(name, content string) {
 	os.Remove(m.path("/sys/" + name))
 	m.fill("/sys", map[string]string{name: content})
-	if m.Contents["sysfs"] != nil {
-		m.Contents["sysfs"][name] = content
+	m.setContent("sysfs", name, content)
+}
+
+// setContent adds a file to what appears with a mount.
+func (m *Machine) setContent(fs, name, content string) {
+	if m.Contents[fs] == nil {
+		m.Contents[fs] = map[string]string{}
 	}
+	m.Contents[fs][name] = content
 }
 
 func (d *Disk) sector() int64 {

@@ -1,0 +1,157 @@
+package disks
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/bootwright/bootwright/formats/gpt"
+	"github.com/bootwright/bootwright/formats/probe"
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/machine/blockdev"
+)
+
+// family is a disk with its partitions, and what was found on them.
+type family struct {
+	members []device // the disk first
+	volumes []blockdev.Volume
+	answer  chan []blockdev.Volume // of a look that goes on; else nil
+	hung    bool                   // the look has taken too long
+}
+
+// ask begins to look at the disk, unless it hangs.
+func (f *family) ask(m Machine) {
+	if f.hung && len(f.answer) == 0 {
+		return
+	}
+	answer, members := make(chan []blockdev.Volume, 1), f.members
+	f.answer, f.hung = answer, false
+	go func() { answer <- look(m, members) }()
+}
+
+// fetch waits for the answer, if there is to be one, until limit. When one that comes too late is there, late is told.
+func (f *family) fetch(ctx context.Context, limit time.Time, late chan<- string) error {
+	if f.answer == nil {
+		return nil
+	}
+	wait := time.Until(limit)
+	if f.hung {
+		wait = 0
+	}
+	timer := time.NewTimer(max(wait, time.Nanosecond))
+	defer timer.Stop()
+	select {
+	case f.volumes = <-f.answer:
+		f.answer, f.hung = nil, false
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		f.giveUp(late)
+	}
+	return nil
+}
+
+// giveUp says of a disk that it does not answer, and lets late know when it does.
+func (f *family) giveUp(late chan<- string) {
+	if f.hung {
+		return
+	}
+	f.hung, f.volumes = true, nil
+	for _, d := range f.members {
+		v := d.volume()
+		v.Error = fmt.Sprintf("%s has not answered for %s", f.members[0].node(), patience)
+		f.volumes = append(f.volumes, v.Volume)
+	}
+	answer, name := f.answer, f.members[0].name
+	go func() {
+		answer <- <-answer // it stays there for who fetches it
+		select {
+		case late <- name:
+		default: // there are many of them, and all will be seen to
+		}
+	}()
+}
+
+// look is what is on a disk and its partitions.
+func look(m Machine, members []device) []blockdev.Volume {
+	var volumes []blockdev.Volume
+	var table *gpt.Table
+	for _, d := range members {
+		v := d.volume()
+		err := v.look(m)
+		switch {
+		case v.Size == 0, err != nil && d.isCDROM(): // an empty drive
+			continue
+		case err != nil:
+			v.Error = err.Error()
+		}
+		if d.parent == "" {
+			table = v.table
+		} else if table != nil {
+			v.place(table, int(d.number("partition")))
+		}
+		volumes = append(volumes, v.Volume)
+	}
+	return volumes
+}
+
+// volume is one that is being looked at.
+type volume struct {
+	blockdev.Volume
+	table *gpt.Table // on it
+}
+
+// volume is what /sys says.
+func (d device) volume() *volume {
+	v := blockdev.Volume{
+		ID: d.name, Type: blockdev.TypeDisk, DevPath: d.node(), DevicePath: d.path, Size: d.size(), PrettySize: blockdev.Pretty(d.size()),
+		SectorSize: d.sectorSize(), IOSize: d.ioSize(),
+	}
+	if d.parent != "" {
+		disk := device{m: d.m, name: d.parent, path: d.path[:len(d.path)-len(d.name)-1]}
+		v.Type, v.Parent, v.ParentDevPath = blockdev.TypePartition, disk.name, disk.node()
+		v.Offset, v.PartitionIndex = d.number("start")*512, uint32(d.number("partition"))
+		v.SectorSize, v.IOSize = disk.sectorSize(), disk.ioSize()
+	}
+	return &volume{Volume: v}
+}
+
+// look reads what is there.
+func (v *volume) look(m Machine) error {
+	disk, err := m.OpenDisk(context.Background(), v.DevPath, kernel.Read)
+	if err != nil {
+		return err
+	}
+	defer disk.Close()
+	found, err := probe.Probe(disk)
+	if err != nil {
+		return fmt.Errorf("%s cannot be read: %w", v.DevPath, err)
+	}
+	v.Name, v.UUID, v.Label, v.Blank, v.Damaged = found.Name, found.UUID, found.Label, found.Blank, found.Damaged
+	v.BlockSize, v.FilesystemBlockSize, v.ProbedSize = found.BlockSize, found.FilesystemBlockSize, found.Size
+	if v.Name != probe.GPT || v.Type != blockdev.TypeDisk {
+		return nil
+	}
+	t, err := gpt.Read(disk)
+	if err != nil {
+		return fmt.Errorf("the partition table of %s: %w", v.DevPath, err)
+	}
+	v.table = t
+	v.Table = &blockdev.Table{
+		FirstUsable: uint64(t.FirstUsable), EndUsable: uint64(t.EndUsable), DiskSize: uint64(t.DiskSize),
+		Recovered: t.RecoveredFromBackup, BackupDamaged: t.BackupDamaged,
+	}
+	if t.RecoveredFromBackup {
+		v.Damaged = "the primary partition table is damaged; its backup is used"
+	}
+	return nil
+}
+
+// place adds what the table says of partition number.
+func (v *volume) place(t *gpt.Table, number int) {
+	for _, p := range t.Partitions {
+		if p.Number == number && uint64(p.Start) == v.Offset {
+			v.PartitionUUID, v.PartitionType, v.PartitionLabel = lower(p.GUID), lower(p.Type), p.Name
+		}
+	}
+}
