@@ -1,0 +1,130 @@
+package volumes
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/bootwright/bootwright/formats/gpt"
+	"github.com/bootwright/bootwright/formats/probe"
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/watch"
+	"github.com/bootwright/bootwright/machine/blockdev"
+	"github.com/bootwright/bootwright/machine/layout"
+	"github.com/bootwright/bootwright/machine/meta"
+	"github.com/bootwright/bootwright/machine/volumes"
+)
+
+// discover looks at the disks. The kernel does not read the backup of a damaged table: it is told what is in it.
+func (r *Runner) discover(ctx context.Context) ([]blockdev.Disk, []blockdev.Volume, error) {
+	disks, found, err := r.Discover(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	told := false
+	for _, v := range found {
+		if v.Type == blockdev.TypeDisk && v.Table != nil && v.Table.Recovered {
+			told = r.tellPartitions(ctx, v.DevPath) || told
+		}
+	}
+	if told {
+		return r.Discover(ctx)
+	}
+	return disks, found, nil
+}
+
+// tellPartitions tells the kernel the partitions of a disk, and reports whether it did not know one.
+func (r *Runner) tellPartitions(ctx context.Context, device string) (told bool) {
+	d, err := r.M.OpenDisk(ctx, device, kernel.Read)
+	if err != nil {
+		return false
+	}
+	defer d.Close()
+	t, err := gpt.Read(d)
+	if err != nil {
+		return false
+	}
+	for _, p := range t.Partitions {
+		told = d.AddPartition(p.Number, p.Start, p.Size) == nil || told
+	}
+	return told
+}
+
+// look is what is inside an encrypted volume.
+func (r *Runner) look(ctx context.Context, device string) blockdev.Volume {
+	v := blockdev.Volume{Type: blockdev.TypeDisk, DevPath: device}
+	d, err := r.M.OpenDisk(ctx, device, kernel.Read)
+	if err != nil {
+		v.Error = err.Error()
+		return v
+	}
+	defer d.Close()
+	found, err := probe.Probe(d)
+	v.Size, v.Name, v.Label, v.UUID, v.Blank, v.ProbedSize = uint64(d.Size()), found.Name, found.Label, found.UUID, found.Blank, found.Size
+	if err != nil {
+		v.Error = err.Error()
+	}
+	return v
+}
+
+// readMeta reads the values of META, once there is one.
+func (r *Runner) readMeta(ctx context.Context, found []blockdev.Volume) {
+	i := slices.IndexFunc(found, func(v blockdev.Volume) bool {
+		return v.PartitionLabel == layout.Meta && v.Size == layout.MetaSize && v.Error == ""
+	})
+	if i < 0 || r.meta != nil {
+		return
+	}
+	d, err := r.M.OpenDisk(ctx, found[i].DevPath, kernel.Read)
+	if err == nil {
+		var damaged error
+		r.meta, damaged, err = meta.Read(d)
+		err = errors.Join(err, d.Close())
+		if damaged != nil {
+			r.Log.Warnf("META: %v", damaged)
+		}
+	}
+	switch {
+	case errors.Is(err, meta.ErrEmpty):
+		r.meta = meta.Values{}
+	case err != nil:
+		r.fault(layout.Meta, err)
+	}
+}
+
+// keepStateEncryption writes into META how STATE is encrypted: without a configuration, which is in STATE, nothing else says.
+func (r *Runner) keepStateEncryption(ctx context.Context, m volumes.Machine, plan volumes.Plan) error {
+	spec, place := plan.Spec(layout.State), plan.Volume(layout.Meta)
+	if m.Config == nil || place.Phase != volumes.Ready || r.meta == nil || spec.Encryption == nil {
+		return nil
+	}
+	value := volumes.EncodeStateEncryption(spec.Encryption)
+	if string(r.meta[meta.StateEncryption]) == string(value) {
+		return nil
+	}
+	values := meta.Values{meta.StateEncryption: value}
+	for tag, v := range r.meta {
+		if tag != meta.StateEncryption {
+			values[tag] = v
+		}
+	}
+	d, err := r.open(ctx, place.Location)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(meta.Write(d, values), d.Close()); err != nil {
+		return err
+	}
+	r.meta = values
+	return nil
+}
+
+// Discovery is Deps.Discover from what looks at the disks and where that puts what it finds.
+func Discovery(refresh func(context.Context) error, disks *watch.Value[[]blockdev.Disk], found *watch.Value[[]blockdev.Volume]) func(context.Context) ([]blockdev.Disk, []blockdev.Volume, error) {
+	return func(ctx context.Context) ([]blockdev.Disk, []blockdev.Volume, error) {
+		err := refresh(ctx)
+		d, _ := disks.Get()
+		v, _ := found.Get()
+		return d, v, err
+	}
+}
