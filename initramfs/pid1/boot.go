@@ -16,6 +16,7 @@ import (
 	"github.com/bootwright/bootwright/initramfs/pid1/watch"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/config"
+	"github.com/bootwright/bootwright/machine/config/v1alpha1"
 	"github.com/bootwright/bootwright/machine/extlayers"
 )
 
@@ -35,6 +36,8 @@ type boot struct {
 	logs       logging
 
 	config   watch.Value[*config.Config] // the machine configuration; nil is none
+	booted   *v1alpha1.Config            // the main document of the first, or nil
+	again    chan struct{}               // holds one when somebody has asked to read the configuration again
 	services *services.Runner
 
 	mu  sync.Mutex
@@ -83,7 +86,7 @@ func (b *boot) steps() []step {
 
 // Run boots m and keeps it running. On a real machine it does not return.
 func Run(m kernel.Kernel) {
-	b := &boot{m: m, reporting: newReporting(), ended: make(chan struct{})}
+	b := &boot{m: m, reporting: newReporting(), again: make(chan struct{}, 1), ended: make(chan struct{})}
 	b.logs.Logs = logs.New(m.SinceBoot)
 	b.group = supervise.New(b.panicked, b.taskFailed)
 	b.services = b.newServices()

@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/documents"
+	"github.com/bootwright/bootwright/initramfs/pid1/documents/seek"
 	"github.com/bootwright/bootwright/initramfs/pid1/hardware"
 	"github.com/bootwright/bootwright/initramfs/pid1/network"
 	"github.com/bootwright/bootwright/initramfs/pid1/network/plan"
-	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/cmdline"
 	"github.com/bootwright/bootwright/machine/config"
@@ -34,6 +34,12 @@ func (b *boot) loadConfig() error {
 
 // useConfig reports a configuration, and hands it to the tasks if it is good.
 func (b *boot) useConfig(c *config.Config, said bootreport.Config) {
+	if c != nil && c.Main() != nil {
+		if b.booted == nil {
+			b.booted = c.Main()
+		}
+		said.Pending = seek.Pending(b.booted, c.Main())
+	}
 	b.change(func(r *bootreport.Report) { r.Config = said })
 	for _, f := range said.Findings {
 		b.say().Warnf("machine configuration: %s", f)
@@ -53,32 +59,30 @@ func (b *boot) useConfig(c *config.Config, said bootreport.Config) {
 	}
 }
 
-// The waits of a machine for its configuration: patience is the boot's, after which it is ready and still asks; grace is
-// for the network, before the first attempt; then the first and the longest wait between attempts, of a server and of a
-// medium that somebody may plug in.
-const (
-	patience      = 30 * time.Second
-	grace         = 10 * time.Second
-	firstAgain    = 500 * time.Millisecond
-	longestServer = time.Minute
-	longestMedium = 5 * time.Second
-)
+// patience is how long a boot waits for the configuration. Then it is ready, and still asks.
+const patience = 30 * time.Second
 
-// findConfig looks for a configuration elsewhere if none came with the image.
+// findConfig looks for a configuration elsewhere if none came with the image, and again when it is told to.
 func (b *boot) findConfig() error {
-	if source := b.source(); source != bootreport.SourceNone {
+	if b.source() != bootreport.SourceNone {
+		b.group.Run("documents", func(ctx context.Context) error {
+			seek.Follow(ctx, b.seeker(func(context.Context) (documents.Given, error) { return documents.Given{}, nil }))
+			return nil
+		})
 		return nil
 	}
-	args, err := readArguments(b.m)
-	f := documents.Finder{Files: b.m, Serial: hardware.Machine(b.m).Serial, Download: documents.Downloader{
-		Dial: b.m.Dial, Now: b.now, Roots: b.trusted, Proxy: b.node.Proxy,
-	}}
-	f.Argument, _ = args.Get(cmdline.Config)
-	f.Platform, _ = args.Get(cmdline.Platform)
+	f, err := b.finder()
+	d := b.seeker(func(ctx context.Context) (documents.Given, error) { return f.Find(ctx, b.variables()) })
+	if f.Online() {
+		d.Online = func(ctx context.Context) {
+			b.network.status.Wait(ctx, func(s network.Status) bool { return s.Online && s.Settled })
+		}
+	}
 	found := make(chan struct{})
 	b.group.Run("documents", func(ctx context.Context) error {
-		defer close(found)
-		b.seekConfig(ctx, f)
+		seek.First(ctx, d)
+		close(found)
+		seek.Follow(ctx, d)
 		return nil
 	})
 	select {
@@ -103,51 +107,32 @@ func (r *reporting) look(f func(*bootreport.Report)) {
 	f(&r.report)
 }
 
-// seekConfig asks until there is a configuration, or until there is no sense in it. It says what it waits for.
-func (b *boot) seekConfig(ctx context.Context, f documents.Finder) {
-	longest := longestMedium
-	if f.Online() {
-		longest = longestServer
-		online, cancel := context.WithTimeout(ctx, grace)
-		b.network.status.Wait(online, func(s network.Status) bool { return s.Online && s.Settled })
-		cancel()
-	}
-	complaint := ""
-	for again := firstAgain; ; again = min(2*again, longest) {
-		g, err := f.Find(ctx, b.variables())
-		if err == nil || report.KindOf(err) == report.Unsupported {
-			b.given(g, err)
-			return
-		}
-		if text := err.Error(); text != complaint {
-			complaint = text
-			b.say().Warnf("machine configuration: %s", text)
-			b.change(func(r *bootreport.Report) {
-				r.Config = bootreport.Config{Source: g.Source, Origin: g.Origin, Waiting: text}
-			})
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(again):
-		}
+// finder looks where the kernel arguments and the firmware say.
+func (b *boot) finder() (documents.Finder, error) {
+	args, err := readArguments(b.m)
+	f := documents.Finder{Files: b.m, Serial: hardware.Machine(b.m).Serial, Download: documents.Downloader{
+		Dial: b.m.Dial, Now: b.now, Roots: b.trusted, Proxy: b.node.Proxy,
+	}}
+	f.Argument, _ = args.Get(cmdline.Config)
+	f.Platform, _ = args.Get(cmdline.Platform)
+	return f, err
+}
+
+// seeker is what it takes to ask for a configuration.
+func (b *boot) seeker(find func(context.Context) (documents.Given, error)) seek.Deps {
+	return seek.Deps{
+		Log: b.say(), Find: find, Use: b.useConfig, Again: b.again,
+		Hostname: func(name string) { b.network.platform.Set(plan.Platformed{Hostname: name}) },
+		Fault:    func(err error) { b.fault("sources", err, false) },
+		Change:   func(f func(*bootreport.Config)) { b.change(func(r *bootreport.Report) { f(&r.Config) }) },
 	}
 }
 
-// given uses what was found.
-func (b *boot) given(g documents.Given, err error) {
-	if g.Hostname != "" {
-		b.network.platform.Set(plan.Platformed{Hostname: g.Hostname})
-	}
-	said := bootreport.Config{Source: bootreport.SourceNone}
-	var c *config.Config
-	if err == nil && g.Text != nil {
-		c, said, err = documents.LoadGiven(g)
-	}
-	b.useConfig(c, said)
-	if err != nil {
-		b.say().Warnf("%v", err)
-		b.fault("sources", err, false)
+// readAgain asks for the configuration to be read again.
+func (b *boot) readAgain() {
+	select {
+	case b.again <- struct{}{}:
+	default: // somebody has asked already
 	}
 }
 

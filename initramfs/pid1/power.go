@@ -25,12 +25,14 @@ func (b *boot) giveUp() {
 }
 
 // obeySignals collects processes that have ended, and ends the machine when told to: by ctrl-alt-del (SIGINT) to start it
-// anew, by SIGTERM or SIGPWR to switch it off.
+// anew, by SIGTERM or SIGPWR to switch it off. SIGHUP asks for the machine configuration to be read again.
 func (b *boot) obeySignals() {
 	for sig := range b.m.Signals() {
 		switch sig {
 		case syscall.SIGCHLD:
 			b.m.Reap()
+		case syscall.SIGHUP:
+			b.readAgain()
 		case syscall.SIGINT:
 			b.shutdown(kernel.Restart)
 		case syscall.SIGTERM, syscall.SIGPWR:

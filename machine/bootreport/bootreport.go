@@ -105,6 +105,8 @@ type Config struct {
 	Match     string     `json:"match,omitempty"`     // by which it was picked: default, a UUID, serial number or MAC address
 	Documents []Document `json:"documents,omitempty"` // none where there are faults
 	Findings  []Finding  `json:"findings,omitempty"`
+	Pending   []string   `json:"pending,omitempty"` // fields, as .machine.token, that have changed and that a reboot is needed for
+	Refused   string     `json:"refused,omitempty"` // why the machine kept this configuration when it was last told to read it again
 }
 
 // Document is a document of the configuration. The main one is of kind v1alpha1.

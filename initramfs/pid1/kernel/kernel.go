@@ -142,7 +142,7 @@ const (
 
 // Power ends the machine.
 type Power interface {
-	// Signals are those that init gets: SIGCHLD, SIGINT (ctrl-alt-del), SIGTERM, SIGPWR and so on.
+	// Signals are those that init gets: SIGCHLD, SIGHUP, SIGINT (ctrl-alt-del), SIGTERM, SIGPWR and so on.
 	Signals() <-chan os.Signal
 	// Reap collects the processes that have ended and that nobody waits for, and returns how many.
 	Reap() int

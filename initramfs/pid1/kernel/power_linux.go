@@ -10,7 +10,7 @@ import (
 // Signals follows Power.
 func (Linux) Signals() <-chan os.Signal {
 	c := make(chan os.Signal, 16)
-	signal.Notify(c, unix.SIGCHLD, unix.SIGINT, unix.SIGTERM, unix.SIGPWR)
+	signal.Notify(c, unix.SIGCHLD, unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPWR)
 	return c
 }
 
