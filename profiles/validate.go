@@ -150,9 +150,7 @@ func (p *Profile) wholeFaults() []fault {
 	refuse(len(p.Input.SystemExtensions) == 0 && (rules.TalosVersion != "" || rules.SignedModules || rules.MayReplace != nil), "input.extensionRules", "there are no extensions")
 	refuse(p.Output.OutFormat != "" && p.Output.OutFormat != "raw" && name != "image", "output.outFormat", "%s output is raw", name)
 	refuse(p.Output.ImageOptions != ImageOptions{} && k.options != "imageOptions", "output.imageOptions", unused, name)
-	for _, f := range p.imageWholeFaults() {
-		out = append(out, f)
-	}
+	out = append(out, p.imageWholeFaults()...)
 	refuse(p.Output.ISOOptions != ISOOptions{} && k.options != "isoOptions", "output.isoOptions", unused, name)
 	refuse(p.Output.PXEOptions != PXEOptions{} && k.options != "pxeOptions", "output.pxeOptions", unused, name)
 	keys := map[uint8]bool{}

@@ -39,7 +39,7 @@ func TestTime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := bubble(t, good, func(t *testing.T, m *fake.Machine) {
-				m.Ahead = time.Date(1990, 1, 3, 0, 0, 0, 0, time.UTC).Sub(time.Now())
+				m.Ahead = time.Until(time.Date(1990, 1, 3, 0, 0, 0, 0, time.UTC))
 				m.PTP = map[string]func() time.Time{"/dev/ptp0": time.Now}
 				if c.config != "" {
 					text := strings.Replace(configareatest.Worker("w"), "machine:\n", "machine:\n  time: {"+c.config+"}\n", 1)

@@ -256,7 +256,7 @@ func ParseVLAN(value string) (VLAN, error) {
 
 // checkLink refuses what cannot be the name of a link (dev_valid_name of net/core/dev.c).
 func checkLink(name string) error {
-	if len(name) > 15 || name == "." || name == ".." || strings.ContainsAny(name, "/:"+space) {
+	if len(name) > 15 || name == "." || name == ".." || strings.ContainsAny(name, "/: \t\n\v\f\r") || strings.IndexByte(name, 0xa0) >= 0 {
 		return report.Errorf(report.Invalid, "%q is not the name of a network interface", name)
 	}
 	return nil

@@ -109,7 +109,7 @@ func wait(d time.Duration) {
 }
 
 // ahead is how far the clock is from the true time.
-func (w *world) ahead() time.Duration { return w.Now().Sub(time.Now()) }
+func (w *world) ahead() time.Duration { return time.Until(w.Now()) }
 
 func (w *world) now() Status {
 	s, _ := w.status.Get()
@@ -183,7 +183,7 @@ func TestStep(t *testing.T) {
 					}
 					return
 				}
-				if len(w.RTC) != 1 || w.RTC[0].Sub(time.Now()).Abs() > 3*time.Second || w.ahead().Abs() > time.Millisecond {
+				if len(w.RTC) != 1 || time.Until(w.RTC[0]).Abs() > 3*time.Second || w.ahead().Abs() > time.Millisecond {
 					t.Errorf("RTC %v, %s ahead", w.RTC, w.ahead())
 				}
 			})

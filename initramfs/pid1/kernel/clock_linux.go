@@ -86,7 +86,7 @@ func rtcTime(t time.Time) unix.RTCTime {
 }
 
 // ReadPTP follows Clock. Of three readings it is the quickest, which what else the machine does has disturbed least.
-func (m Linux) ReadPTP(device string) (PTPReading, error) {
+func (l Linux) ReadPTP(device string) (PTPReading, error) {
 	f, err := os.Open(device)
 	if err != nil {
 		return PTPReading{}, err
@@ -96,9 +96,9 @@ func (m Linux) ReadPTP(device string) (PTPReading, error) {
 	var best PTPReading
 	for i := range 3 {
 		var ts unix.Timespec
-		before := m.Now()
+		before := l.Now()
 		err := unix.ClockGettime(clock, &ts)
-		after := m.Now()
+		after := l.Now()
 		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENODEV) {
 			return PTPReading{}, fmt.Errorf("%s is not a clock: %w", device, err)
 		}

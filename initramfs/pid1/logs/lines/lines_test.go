@@ -38,7 +38,7 @@ func TestLines(t *testing.T) {
 		if want := []string{"one", "two", "", "three"}; !slices.Equal(got(), want) {
 			t.Errorf("%q", got())
 		}
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		synctest.Wait()
 		if l := got(); l[len(l)-1] != "prompt> answer" {
 			t.Errorf("%q", l)
