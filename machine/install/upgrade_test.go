@@ -1,0 +1,333 @@
+package install
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/fat"
+	"github.com/bootwright/bootwright/formats/gpt"
+	"github.com/bootwright/bootwright/formats/pe"
+	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/bootassets"
+	"github.com/bootwright/bootwright/machine/bootentry"
+	"github.com/bootwright/bootwright/machine/layout"
+)
+
+// installed are the boot partitions of a fresh installation, as folders of room bytes.
+func installed(t testing.TB, a *bootassets.Assets, room int64) (System, string) {
+	t.Helper()
+	d := newDisk(diskSize)
+	p := plan(t, d, a, Options{})
+	run(t, d, p)
+	table, err := gpt.Read(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := map[string]*folder{}
+	for _, part := range table.Partitions {
+		if part.Name != layout.EFI && part.Name != layout.Boot {
+			continue
+		}
+		v, err := fat.Read(part.Content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := newFolder(room)
+		for _, n := range v.Tree.Nodes() {
+			if n.Mode.IsRegular() {
+				if f.files[n.Path], err = blob.ReadAll(n.Open(), 1<<30); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		s[part.Name] = f
+	}
+	return System{EFI: s[layout.EFI], Boot: s[layout.Boot]}, p.ID
+}
+
+// pattern is a glob of sd-boot's as a regular expression.
+func pattern(glob string) *regexp.Regexp {
+	out := regexp.QuoteMeta(glob)
+	for from, to := range map[string]string{`\*`: ".*", `\[`: "[", `\]`: "]"} {
+		out = strings.ReplaceAll(out, from, to)
+	}
+	return regexp.MustCompile("^" + out + "$")
+}
+
+// startUEFI is what systemd-boot 252 does (src/boot/efi/boot.c): the default of loader.conf, else the first of the entries, of which those without tries
+// come last and, of the same product, newer versions first. It counts. It returns the content of the UKI and the ID.
+func startUEFI(t testing.TB, efi *folder) ([]byte, string) {
+	t.Helper()
+	var all []bootentry.Entry
+	version := map[string]string{}
+	for _, name := range efi.has(bootentry.Linux) {
+		if e, ok := bootentry.Parse(name); ok {
+			f, err := pe.Read(blob.Bytes(efi.files[path.Join(bootentry.Linux, name)]))
+			if err != nil {
+				continue // systemd-boot shows no entry for what it cannot read
+			}
+			for _, s := range f.Sections {
+				if text, err := blob.ReadAll(s.Content, 1<<20); s.Name == ".osrel" && err == nil {
+					version[name] = regexp.MustCompile(`VERSION_ID="(.*)"`).FindStringSubmatch(string(text))[1]
+				}
+			}
+			all = append(all, e)
+		}
+	}
+	slices.SortFunc(all, func(a, b bootentry.Entry) int {
+		bad := func(e bootentry.Entry) int {
+			if e.Left == 0 {
+				return 1
+			}
+			return 0
+		}
+		return cmp.Or(bad(a)-bad(b), cmp.Compare(version[b.File], version[a.File]), cmp.Compare(b.File, a.File))
+	})
+	if len(all) == 0 {
+		t.Fatal("no entry to start")
+	}
+	pick := all[0]
+	if m := regexp.MustCompile(`(?m)^default (.*)$`).FindSubmatch(efi.files[bootentry.LoaderConf]); m != nil {
+		if i := slices.IndexFunc(all, func(e bootentry.Entry) bool { return pattern(string(m[1])).MatchString(e.File) }); i >= 0 {
+			pick = all[i]
+		}
+	}
+	name := path.Join(bootentry.Linux, pick.File)
+	content := efi.files[name]
+	if pick.Left > 0 {
+		done := 0
+		if m := regexp.MustCompile(`\+\d+-(\d+)`).FindStringSubmatch(pick.File); m != nil {
+			done, _ = strconv.Atoi(m[1])
+		}
+		delete(efi.files, name)
+		efi.files[path.Join(bootentry.Linux, "bootwright-"+pick.ID+"+"+strconv.Itoa(pick.Left-1)+"-"+strconv.Itoa(done+1)+".efi")] = content
+	}
+	return content, pick.ID
+}
+
+// startBIOS is what GRUB does: the default, or the next where that cannot be loaded.
+func startBIOS(t testing.TB, boot *folder) (kernel, initramfs []byte, id string) {
+	t.Helper()
+	text := string(boot.files[bootentry.GRUBConfig])
+	entries := regexp.MustCompile(`(?m)^  linux /boot/([0-9a-f]{12})/vmlinuz `).FindAllStringSubmatch(text, -1)
+	first, _ := strconv.Atoi(regexp.MustCompile(`set default=(\d+)`).FindStringSubmatch(text)[1])
+	for i := range entries {
+		id := entries[(first+i)%len(entries)][1]
+		kernel, initramfs := boot.files[path.Join(bootentry.Folder(id), "vmlinuz")], boot.files[path.Join(bootentry.Folder(id), "initramfs.img")]
+		if kernel != nil && initramfs != nil {
+			return kernel, initramfs, id
+		}
+	}
+	t.Fatalf("nothing that GRUB could start:\n%s\n%v", text, slices.Sorted(maps.Keys(boot.files)))
+	return nil, nil, ""
+}
+
+func content(t testing.TB, b blob.Blob, err error) []byte {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := blob.ReadAll(b, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func upgrade(t testing.TB, s System, a *bootassets.Assets, b Boot) Result {
+	t.Helper()
+	r, err := s.Upgrade(t.Context(), a, b, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestFallBack upgrades to what never becomes good, upwards and downwards in version: after three tries the old system starts, and on a BIOS
+// after the new one began once.
+func TestFallBack(t *testing.T) {
+	t.Parallel()
+	for _, next := range []string{"v0", "v2"} {
+		s, old := installed(t, assets(t, "v1"), 1<<30)
+		r := upgrade(t, s, assets(t, next), Boot{})
+		if !r.Changed || r.Previous != old {
+			t.Errorf("%+v", r)
+		}
+		var ids []string
+		for range 5 {
+			_, id := startUEFI(t, s.EFI.(*folder))
+			ids = append(ids, id)
+		}
+		if want := []string{r.ID, r.ID, r.ID, old, old}; !slices.Equal(ids, want) {
+			t.Errorf("%s: %v, want %v", next, ids, want)
+		}
+		if _, _, id := startBIOS(t, s.Boot.(*folder)); id != r.ID {
+			t.Errorf("%s: GRUB starts %s", next, id)
+		}
+		if err := s.Tried(t.Context(), r.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, id := startBIOS(t, s.Boot.(*folder)); id != old {
+			t.Errorf("%s: GRUB starts %s again", next, id)
+		}
+		// The next upgrade takes the place of the bad one, and the old one stays.
+		third := upgrade(t, s, assets(t, "v3"), Boot{})
+		if names := s.EFI.(*folder).has(bootentry.Linux); len(names) != 2 || third.Previous != old {
+			t.Errorf("%v, %+v", names, third)
+		}
+	}
+}
+
+// TestGood: what was found good starts from then on, the one before is kept, and the one before that goes.
+func TestGood(t *testing.T) {
+	t.Parallel()
+	s, first := installed(t, assets(t, "v9"), 1<<30)
+	previous := first
+	for _, version := range []string{"v2", "v3", "v1"} {
+		a := assets(t, version)
+		r := upgrade(t, s, a, Boot{})
+		if r.Previous != previous {
+			t.Errorf("%s: keeps %s, not %s", version, r.Previous, previous)
+		}
+		startUEFI(t, s.EFI.(*folder))
+		if err := errors.Join(s.Tried(t.Context(), r.ID), s.Good(t.Context(), r.ID), s.Good(t.Context(), r.ID)); err != nil {
+			t.Fatal(err)
+		}
+		for range 4 {
+			if _, id := startUEFI(t, s.EFI.(*folder)); id != r.ID {
+				t.Fatalf("%s: systemd-boot starts %s", version, id)
+			}
+			if _, _, id := startBIOS(t, s.Boot.(*folder)); id != r.ID {
+				t.Fatalf("%s: GRUB starts %s", version, id)
+			}
+		}
+		if names := s.Boot.(*folder).has("boot"); len(names) != 3 {
+			t.Errorf("BOOT has %v", names)
+		}
+		// The same system again changes nothing; another argument is another system.
+		if again := upgrade(t, s, a, Boot{}); again.Changed {
+			t.Errorf("%+v", again)
+		}
+		if id, _ := (Boot{ExtraKernelArgs: []string{"x"}}).Cmdline(&a.Description); a.ID(id) == r.ID {
+			t.Error("another argument, and the same ID")
+		}
+		previous = r.ID
+	}
+}
+
+// TestUpgradePowerCut cuts the power within every operation of an upgrade. What starts is whole and is the old system or the new one, and the same
+// upgrade once more ends with the new one.
+func TestUpgradePowerCut(t *testing.T) {
+	t.Parallel()
+	old, a := assets(t, "v1"), assets(t, "v2")
+	from, oldID := installed(t, old, 1<<30)
+	upgrade(t, from, assets(t, "v0"), Boot{}) // which was never good, and is to be replaced
+	if err := from.Tried(t.Context(), upgradeID(t, assets(t, "v0"))); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		startUEFI(t, from.EFI.(*folder))
+	}
+	newUKI, err := a.UKI(a.Cmdline)
+	uki := map[string][]byte{upgradeID(t, a): content(t, newUKI, err)}
+	oldUKI, err := old.UKI(old.Cmdline)
+	uki[oldID] = content(t, oldUKI, err)
+	cuts, states := 0, map[string]int{}
+	for n := 0; ; n++ {
+		done := true
+		for _, torn := range []bool{false, true} {
+			for _, which := range []string{layout.EFI, layout.Boot} {
+				left := map[string]int{layout.EFI: -1, layout.Boot: -1}
+				left[which] = n
+				efi, boot := from.EFI.(*folder).clone(left[layout.EFI], torn), from.Boot.(*folder).clone(left[layout.Boot], torn)
+				s := System{EFI: efi, Boot: boot}
+				_, err := s.Upgrade(t.Context(), a, Boot{}, "")
+				if err != nil && !errors.Is(err, errPower) {
+					t.Fatal(err)
+				}
+				if err == nil {
+					continue
+				}
+				done = false
+				cuts++
+				efi.left, boot.left = -1, -1
+				got, id := startUEFI(t, efi.clone(-1, false))
+				if uki[id] == nil || !bytes.Equal(got, uki[id]) {
+					t.Fatalf("operation %d on %s, torn %v: systemd-boot starts %q, which is damaged", n, which, torn, id)
+				}
+				states[id]++
+				kernel, initramfs, id := startBIOS(t, boot)
+				of := map[string]*bootassets.Assets{oldID: old, upgradeID(t, a): a}[id]
+				if of == nil || !bytes.Equal(kernel, content(t, of.File(bootassets.Kernel), nil)) || !bytes.Equal(initramfs, content(t, of.Initramfs(), nil)) {
+					t.Fatalf("operation %d on %s, torn %v: GRUB starts %q, which is damaged", n, which, torn, id)
+				}
+				r := upgrade(t, s, a, Boot{})
+				if got, id := startUEFI(t, efi); id != r.ID || !bytes.Equal(got, uki[id]) {
+					t.Fatalf("operation %d on %s, torn %v: once more, and %s starts", n, which, torn, id)
+				}
+				if _, _, id := startBIOS(t, boot); id != r.ID {
+					t.Fatalf("operation %d on %s, torn %v: once more, and GRUB starts %s", n, which, torn, id)
+				}
+			}
+		}
+		if done {
+			break
+		}
+	}
+	if cuts < 20 || len(states) != 2 {
+		t.Errorf("%d cuts, %v", cuts, states)
+	}
+	t.Logf("%d cuts, %v", cuts, states)
+}
+
+func upgradeID(t testing.TB, a *bootassets.Assets) string {
+	t.Helper()
+	return a.ID(a.Cmdline)
+}
+
+// TestNoRoom: an upgrade that does not fit removes nothing.
+func TestNoRoom(t *testing.T) {
+	t.Parallel()
+	s, _ := installed(t, assets(t, "v1"), 1<<20)
+	efi, boot := s.EFI.(*folder), s.Boot.(*folder)
+	efi.room, boot.room = efi.used()+1000, 1<<30
+	before := maps.Clone(efi.files)
+	_, err := s.Upgrade(context.Background(), assets(t, "v2"), Boot{}, "")
+	if report.KindOf(err) != report.Invalid || !strings.Contains(err.Error(), "no room for the new system") || report.HintOf(err) == "" {
+		t.Error(err)
+	}
+	if !maps.EqualFunc(before, efi.files, bytes.Equal) {
+		t.Error("something changed")
+	}
+}
+
+// TestDir runs an upgrade in a folder of the machine.
+func TestDir(t *testing.T) {
+	t.Parallel()
+	from, _ := installed(t, assets(t, "v1"), 1<<30)
+	dir := Dir(t.TempDir())
+	for name, p := range from.EFI.(*folder).files {
+		if err := dir.Write(t.Context(), name, blob.Bytes(p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := System{EFI: dir}
+	r := upgrade(t, s, assets(t, "v2"), Boot{})
+	if err := s.Good(t.Context(), r.ID); err != nil {
+		t.Fatal(err)
+	}
+	files, err := dir.List(bootentry.Linux)
+	if err != nil || len(files) != 2 || !slices.ContainsFunc(files, func(f File) bool { return path.Join(bootentry.Linux, f.Name) == bootentry.UKI(r.ID) }) {
+		t.Errorf("%v, %v", files, err)
+	}
+}
