@@ -116,7 +116,7 @@ func (d device) disk() blockdev.Disk {
 func (d device) serial() string {
 	page, _ := d.m.ReadFile(path.Join("/sys", d.path, "device/vpd_pg80")) // a SCSI disk's, behind a header of 4 bytes
 	scsi := strings.Trim(string(page[min(4, len(page)):]), " \x00")
-	return cmp.Or(d.text("serial"), d.text("device/serial"), strings.ToValidUTF8(scsi, "\uFFFD"))
+	return cmp.Or(d.text("serial"), d.text("device/serial"), strings.ToValidUTF8(scsi, "\uFFFD"), d.usb("serial"))
 }
 
 // busPath is where the device hangs, without what is its own: /pci0000:00/0000:00:09.0/nvme of …/nvme/nvme0/nvme0n1.

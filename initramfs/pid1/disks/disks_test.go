@@ -78,7 +78,7 @@ func TestDisks(t *testing.T) {
 			"by-id/ata-A_DISK_OF_SIXTEEN_QM0001 by-id/wwn-0x5 by-path/pci-0000:00:01.0-ata-3 by-path/pci-0000:00:01.0-ata-3.0"},
 		{&fake.Disk{Name: "sda", Device: pci + "/usb1/1-1/1-1:1.0/host2/target2:0:0/2:0:0:0/block/sda", Attributes: map[string]string{
 			"removable": "1\n", "device/vendor": "Maker\n", "device/model": "Stick\n"}},
-			blockdev.Disk{Transport: "usb", Model: "Stick", Removable: true, BusPath: "/pci0000:00/0000:00:01.0/usb1/1-1/1-1:1.0/host2/target2:0:0/2:0:0:0"},
+			blockdev.Disk{Transport: "usb", Model: "Stick", Serial: "S1", Removable: true, BusPath: "/pci0000:00/0000:00:01.0/usb1/1-1/1-1:1.0/host2/target2:0:0/2:0:0:0"},
 			"by-id/usb-Maker_Stick_S1-0:0 by-path/pci-0000:00:01.0-usb-0:1:1.0-scsi-0:0:0:0"},
 		{&fake.Disk{Name: "mmcblk0", Device: "/devices/platform/soc/mmc_host/mmc0/mmc0:0001/block/mmcblk0", Attributes: map[string]string{"device/name": "CARD\n", "device/serial": "0x1\n"}},
 			blockdev.Disk{Transport: "mmc", Model: "CARD", Serial: "0x1", BusPath: "/platform/soc/mmc_host/mmc0/mmc0:0001"}, "by-id/mmc-CARD_0x1"},
