@@ -104,6 +104,27 @@ func AMDMicrocode(note byte) []byte {
 	return p
 }
 
+// AMDUpdate is a container with an update of no instructions, called 0x0badcafe, for processors of signature (CPUID 1, EAX),
+// which the container calls equivalent.
+func AMDUpdate(signature uint32, equivalent uint16) []byte {
+	type entry struct {
+		Processor, Mask, Compare uint32
+		Equivalent, _            uint16
+	}
+	type patch struct { // struct microcode_header_amd
+		Data, ID  uint32
+		_         [16]byte
+		Processor uint16
+		_         [6 + 32]byte
+		_         [64]byte
+	}
+	table := []entry{{Processor: signature, Equivalent: equivalent}, {}}
+	update := patch{Data: 0x20260101, ID: 0x0badcafe, Processor: equivalent}
+	var b bytes.Buffer
+	put(&b, []byte("DMA\x00"), uint32(0), uint32(binary.Size(table)), table, uint32(1), uint32(binary.Size(update)), update)
+	return b.Bytes()
+}
+
 // Signature ends a module as signed ones end.
 const Signature = "~Module signature appended~\n"
 

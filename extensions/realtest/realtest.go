@@ -60,6 +60,12 @@ func GPU(t testing.TB, release string) *tree.Tree {
 // GPUPatch is the file with the machine configuration patch that loads GPU.
 func GPUPatch() string { return filepath.Join(testdata(), "gpu", "patch.yaml") }
 
+// Kernel is the file of Debian's kernel of that release, in the package of its own.
+func Kernel(t testing.TB, release string) string {
+	t.Helper()
+	return filepath.Join(kernelPackage(t, release), "boot", "vmlinuz-"+release)
+}
+
 // Write puts an extension into a new folder of the test's.
 func Write(t testing.TB, ext *tree.Tree) string {
 	t.Helper()

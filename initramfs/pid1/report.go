@@ -2,7 +2,10 @@ package pid1
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,6 +75,7 @@ func (b *boot) keepReporting(ctx context.Context) error {
 func (b *boot) announce(text string) {
 	if b.modules != nil {
 		loaded := b.modules.Report()
+		loaded.Kernel = b.kernelModules()
 		b.reporting.change(func(r *bootreport.Report) { r.Modules = loaded })
 	}
 	kept := b.logs.Report()
@@ -85,4 +89,17 @@ func (b *boot) announce(text string) {
 		b.say().Warnf("keep the boot report: %v", err)
 	}
 	b.say().Announce(line, text)
+}
+
+// kernelModules are the names in /proc/modules.
+func (b *boot) kernelModules() (names []string) {
+	text, err := b.m.ReadFile("/proc/modules")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a kernel without modules has no such file
+		b.say().Warnf("%v", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		name, _, _ := strings.Cut(line, " ")
+		names = append(names, name)
+	}
+	return names
 }

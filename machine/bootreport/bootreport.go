@@ -46,6 +46,8 @@ type Report struct {
 	Modules     Modules            `json:"modules"`
 	Disks       []Disk             `json:"disks"`
 	Discovered  []DiscoveredVolume `json:"discoveredVolumes,omitempty"`
+	Volumes     []Volume           `json:"volumes,omitempty"` // that the machine is to have
+	Mounts      []Mount            `json:"mounts,omitempty"`
 	Extensions  []Extension        `json:"extensions,omitempty"` // system extensions of the image
 	Services    []Service          `json:"services,omitempty"`   // that the machine is to run
 	Logs        Logs               `json:"logs,omitzero"`
@@ -89,6 +91,7 @@ type Root struct {
 
 // Where a machine configuration was found.
 const (
+	SourceState     = "state"        // kept by the machine, in STATE
 	SourceBaked     = "baked"        // in the asset, beside what is measured
 	SourceInitramfs = "initramfs"    // built into the initramfs
 	SourceURL       = "talos.config" // at the URL of the kernel argument of that name
@@ -141,7 +144,8 @@ type Modules struct {
 	Loaded   []Module `json:"loaded"`             // in the order in which loading ended
 	NoDevice []string `json:"noDevice,omitempty"` // refused because this machine lacks what they drive, which is normal
 	Failed   []Failed `json:"failed,omitempty"`
-	TookMS   int64    `json:"tookMs"` // time during which something was being loaded
+	Kernel   []string `json:"kernel,omitempty"` // what /proc/modules has, whoever loaded it; the last loaded first
+	TookMS   int64    `json:"tookMs"`           // time during which something was being loaded
 }
 
 // Module is a module and what the kernel took to start it.

@@ -57,6 +57,7 @@ func (l *Loader) Seen() *watch.Value[uint64] { return &l.seen }
 // attempt is one module, being loaded until done is closed.
 type attempt struct {
 	name       string
+	options    string // besides those of the command line
 	start, end time.Duration
 	err        error
 	done       chan struct{}
@@ -182,10 +183,10 @@ func (l *Loader) loadOne(m *kmod.Module) error {
 	l.mu.Lock()
 	a, found := l.modules[m.Name]
 	if !found {
-		a = &attempt{name: m.Name, start: l.m.SinceBoot(), done: make(chan struct{})}
+		a = &attempt{name: m.Name, options: l.options[m.Name], start: l.m.SinceBoot(), done: make(chan struct{})}
 		l.modules[m.Name] = a
 	}
-	dir, options := l.dir, strings.TrimSpace(l.args.ModuleOptions(m.Name)+" "+l.options[m.Name])
+	dir, options := l.dir, strings.TrimSpace(l.args.ModuleOptions(m.Name)+" "+a.options)
 	l.mu.Unlock()
 	if found {
 		<-a.done

@@ -21,8 +21,13 @@ func (l *Loader) Wanted() *Wanted { return &Wanted{l, map[string]string{}} }
 
 // Apply loads the modules that are not loaded yet, one after another in their order, and says what became of each. To call
 // it again tries again those that failed. Modules that are no longer asked for stay: the kernel may use them.
+//
+// Parameters count for a module however it comes to be loaded, also as one that an earlier one of the list needs.
 func (w *Wanted) Apply(list []v1alpha1.KernelModule) []bootreport.Asked {
 	var out []bootreport.Asked
+	for _, k := range list {
+		w.l.offer(k)
+	}
 	for _, k := range list {
 		parameters := strings.Join(k.Parameters, " ")
 		a := bootreport.Asked{Name: k.Name, Value: parameters, State: bootreport.Applied}
@@ -44,7 +49,7 @@ func (w *Wanted) load(k v1alpha1.KernelModule) (state, why string) {
 	}
 	there := len(modules) == 0 || w.l.isLoaded(modules[0]) // one that is built in is there
 	if !there {
-		w.l.forget(modules, strings.Join(k.Parameters, " "))
+		w.l.forget(modules)
 		if err := w.l.Load(k.Name); err != nil {
 			return bootreport.Refused, strings.TrimPrefix(err.Error(), "kernel module "+kmod.Name(k.Name)+": ")
 		}
@@ -53,11 +58,34 @@ func (w *Wanted) load(k v1alpha1.KernelModule) (state, why string) {
 	name := kmod.Name(k.Name)
 	if len(modules) > 0 {
 		name = modules[0].Name
+		if w.l.loadedWith(name) == strings.Join(k.Parameters, " ") {
+			return bootreport.Applied, ""
+		}
 	}
 	if err := w.l.change(name, k.Parameters); err != nil {
 		return bootreport.Pending, err.Error()
 	}
 	return bootreport.Applied, ""
+}
+
+// offer has the parameters of k given to what it stands for when that is loaded.
+func (l *Loader) offer(k v1alpha1.KernelModule) {
+	modules, _ := l.candidates(k.Name)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range modules {
+		l.options[m.Name] = strings.Join(k.Parameters, " ")
+	}
+}
+
+// loadedWith is the options, besides those of the command line, that the module was loaded with.
+func (l *Loader) loadedWith(name string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a := l.modules[name]; a != nil {
+		return a.options
+	}
+	return ""
 }
 
 // isLoaded tells whether m was loaded, by init or by somebody else.
@@ -72,12 +100,11 @@ func (l *Loader) isLoaded(m *kmod.Module) bool {
 	return l.isThere(m)
 }
 
-// forget lets modules, and what they need, be tried again if they failed, and gives them options.
-func (l *Loader) forget(modules []*kmod.Module, options string) {
+// forget lets modules, and what they need, be tried again if they failed.
+func (l *Loader) forget(modules []*kmod.Module) {
 	for _, m := range modules {
 		order, _ := l.current().Load(m.Name)
 		l.mu.Lock()
-		l.options[m.Name] = options
 		for _, o := range append(order, m) {
 			if a := l.modules[o.Name]; a != nil && a.ended() && a.err != nil {
 				delete(l.modules, o.Name)
