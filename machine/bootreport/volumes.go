@@ -5,7 +5,7 @@ type Volume struct {
 	ID         string        `json:"id"`
 	Phase      string        `json:"phase"`              // the guide's: waiting, missing, located, provisioned, prepared, ready, failed, closed
 	Location   string        `json:"location,omitempty"` // the partition, such as /dev/vda5
-	Size       uint64        `json:"size,omitempty"`     // in bytes, of what is in it
+	Size       uint64        `json:"size,omitempty"`     // in bytes, of the partition or of what is inside where that is encrypted
 	PrettySize string        `json:"prettySize,omitempty"`
 	Encrypted  bool          `json:"encrypted,omitempty"`
 	Reason     string        `json:"reason,omitempty"` // why it is not ready, and what to do

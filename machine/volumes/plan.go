@@ -1,6 +1,7 @@
 package volumes
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -205,6 +206,7 @@ func (p *planner) content(v Volume, part blockdev.Volume, step Step) (Volume, St
 		if !slices.Contains(v.content, part.Name) {
 			return v.failed("%s holds %s, not the values of %s", part.DevPath, part.Name, v.ID), step
 		}
+		part.Size = cmp.Or(part.ProbedSize, part.Size)
 	case part.Name == "" && part.Blank:
 		step.Action, step.Name = Claim, v.Unfinished()
 		v.Reason = "it is to be formatted"
@@ -218,7 +220,7 @@ func (p *planner) content(v Volume, part blockdev.Volume, step Step) (Volume, St
 	case part.Name != v.Filesystem:
 		return v.failed("filesystem type mismatch: %s != %s on %s; %s", part.Name, v.Filesystem, part.DevPath, v.howToWipe()), step
 	}
-	v.Phase, v.Size = Ready, orSize(part.ProbedSize, part.Size)
+	v.Phase, v.Size = Ready, part.Size
 	return v, step
 }
 
@@ -240,15 +242,8 @@ func (p *planner) encrypted(v Volume, step Step) (Volume, Step) {
 	case inside.Name != v.Filesystem:
 		return v.failed("%s is encrypted and holds no %s; it is left alone; %s", v.Location, v.Filesystem, v.howToWipe()), step
 	}
-	v.Phase, v.Size = Ready, orSize(inside.ProbedSize, inside.Size)
+	v.Phase, v.Size = Ready, inside.Size
 	return v, step
-}
-
-func orSize(probed, size uint64) uint64 {
-	if probed != 0 {
-		return probed
-	}
-	return size
 }
 
 // howToWipe is a hint.

@@ -55,7 +55,7 @@ type Volume struct {
 	Spec
 	Phase    Phase
 	Location string    // the partition, such as /dev/vda5; empty where there is none
-	Size     uint64    // bytes of what is in it, or else of the partition
+	Size     uint64    // bytes of the partition, or of what is inside where that is encrypted
 	Reason   string    // why it is not ready, and what to do; or what is to be known of it
 	Verdicts []Verdict // of all disks, where it has no partition and one is wanted
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/machine/bootreport"
@@ -61,13 +62,24 @@ func (r *Runner) mountVolume(ctx context.Context, v volumes.Volume) error {
 	}
 	r.mounts = append(r.mounts, bootreport.Mount{Volume: v.ID, Source: source, Target: v.Mount, Type: v.Filesystem})
 	r.Log.Infof("volume %s: mounted %s on %s", v.ID, source, v.Mount)
-	if !v.Grow {
-		return nil
-	}
-	if _, err := kernel.Output(ctx, r.M, kernel.Command{Path: growfs, Args: []string{v.Mount}}); err != nil { // it says so and does nothing where there is nothing to grow
-		r.Log.Warnf("volume %s: %v", v.ID, err)
+	if v.Grow {
+		r.growFilesystem(ctx, v)
 	}
 	return nil
+}
+
+// growFilesystem makes a mounted file system as large as what it is in. A power cut leaves it the smaller, and whole; so this
+// is done at every boot, and does nothing where there is nothing to do.
+func (r *Runner) growFilesystem(ctx context.Context, v volumes.Volume) {
+	out, err := kernel.Output(ctx, r.M, kernel.Command{Path: growfs, Args: []string{v.Mount}})
+	if err != nil {
+		r.Log.Warnf("volume %s: %v", v.ID, err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "data blocks changed") {
+			r.Log.Infof("volume %s: the file system has grown: %s", v.ID, strings.TrimSpace(line))
+		}
+	}
 }
 
 // moveVar puts into the staged volume what is in memory at dir, which is of this boot, and mounts it over dir.
