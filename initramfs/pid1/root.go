@@ -36,7 +36,10 @@ func (b *boot) loadRootModules() error {
 
 // releases are the kernels that dir has modules for.
 func (b *boot) releases(dir string) string {
-	entries, _ := b.m.ReadDir(dir)
+	entries, err := b.m.ReadDir(dir)
+	if err != nil {
+		return "none that can be listed: " + err.Error()
+	}
 	var names []string
 	for _, e := range entries {
 		names = append(names, e.Name())
@@ -118,6 +121,7 @@ func (b *boot) mountWritable() error {
 	faults := []error{b.m.MkdirAll(upper, 0o755), b.m.MkdirAll(work, 0o755)}
 	for _, m := range []kernel.Mount{
 		{Type: "tmpfs", Target: newRoot + "/tmp", Flags: kernel.NoSUID | kernel.NoDev, Data: "mode=1777"},
+		{Type: "tmpfs", Target: newRoot + "/system", Flags: restricted, Data: "mode=0755"},
 		{Type: "tmpfs", Target: newRoot + "/var", Flags: kernel.NoSUID | kernel.NoDev, Data: "mode=0755"},
 		{
 			Type: "overlay", Target: newRoot + "/etc", Flags: kernel.NoSUID | kernel.NoDev,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -47,7 +48,8 @@ func (b *boot) startServices() error {
 		M: b.m, Config: &b.node.Applied, Cgroup: extensionsCgroup, Network: b.waitNetwork, Time: b.waitTime(),
 	})
 	faults := []error{err}
-	hasContainerd := b.has(containerd.Program)
+	hasContainerd, err := b.has(containerd.Program)
+	faults = append(faults, err)
 	if hasContainerd {
 		faults = append(faults, b.prepareCgroups(), b.services.Add(containerd.Service(containerd.Deps{
 			M: b.m, Config: &b.node.Applied, Cgroup: cgroupRoot + runtimeCgroup, Log: b.say(), Env: b.serviceEnvironment,
@@ -66,12 +68,15 @@ func (b *boot) startServices() error {
 	return errors.Join(faults...)
 }
 
-func (b *boot) has(file string) bool {
+func (b *boot) has(file string) (bool, error) {
 	f, err := b.m.Open(file)
-	if err == nil {
-		f.Close()
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
 	}
-	return err == nil
+	if err != nil {
+		return false, err
+	}
+	return true, f.Close()
 }
 
 // newServices is the runner of the machine's services, which are in the report.

@@ -82,7 +82,11 @@ func (f *Files) Apply(list []v1alpha1.File) []bootreport.Asked {
 // one brings a file to what the entries of list at the indexes which ask for, in their order.
 func (f *Files) one(name string, list []v1alpha1.File, which []int, out []bootreport.Asked) {
 	refuse := func(i int, err error) { out[i].State, out[i].Reason = bootreport.Refused, err.Error() }
-	now, fault := f.original(name)
+	var now state
+	var fault error
+	if list[which[0]].Op != "create" {
+		now, fault = f.original(name)
+	}
 	good := []int(nil)
 	for _, i := range which {
 		next, err := edit(name, now, fault, list[i])

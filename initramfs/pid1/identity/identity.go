@@ -3,7 +3,9 @@ package identity
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
@@ -21,12 +23,12 @@ const kept = "lib/bootwright/machine-id"
 // WriteID writes the machine's ID and returns it. It follows from hardware, something that no other machine has and that
 // stays the same; where that is "", it is random and kept in /var.
 func WriteID(m Machine, hardware string) (string, error) {
-	id, err := keptID(m)
-	if hardware != "" {
-		id, err = derive(hardware), nil
-	}
-	if err != nil {
-		return "", err
+	id := derive(hardware)
+	if hardware == "" {
+		var err error
+		if id, err = keptID(m); err != nil {
+			return "", err
+		}
 	}
 	return id, m.ReplaceFile("/etc", "machine-id", []byte(id+"\n"), 0o444)
 }
@@ -39,8 +41,9 @@ func derive(hardware string) string {
 }
 
 func keptID(m Machine) (string, error) {
-	if p, err := m.ReadFile("/var/" + kept); err == nil && len(p) == 33 {
-		return strings.TrimSpace(string(p)), nil
+	p, err := m.ReadFile("/var/" + kept)
+	if err == nil && len(p) == 33 || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return strings.TrimSpace(string(p)), err
 	}
 	random, err := m.ReadFile("/proc/sys/kernel/random/uuid")
 	if err != nil {

@@ -2,6 +2,7 @@ package network
 
 import (
 	"cmp"
+	"errors"
 	"net/netip"
 	"path"
 	"slices"
@@ -61,8 +62,11 @@ func (t *Task) pciID(dir string) string {
 
 // status is how the network is after a round.
 func (t *Task) status(state plan.State, config *v1alpha1.Network, links []plan.Hardware, faults []string) Status {
-	addresses, _ := t.Machine.Addresses()
-	routes, _ := t.Machine.Routes()
+	addresses, err := t.Machine.Addresses()
+	routes, err2 := t.Machine.Routes()
+	if err := errors.Join(err, err2); err != nil {
+		faults = append(faults, "look at the network: "+err.Error())
+	}
 	s := Status{Made: true, Plan: state, Config: config, Links: links}
 	r := &s.Report
 	shown := map[string]bool{} // links of containers come and go, and are nobody's concern here

@@ -23,8 +23,8 @@ type Deps struct {
 
 const (
 	defaultTimeout = time.Minute
-	again          = 5 * time.Second // after a device could not be opened; its driver may come later
-	perTimeout     = 3               // pings
+	again          = time.Second // after a device could not be opened; its driver may come later
+	perTimeout     = 3           // pings
 )
 
 // Run is a task: it runs the watchdog that the configuration asks for until ctx ends, and then stops it.
