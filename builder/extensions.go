@@ -58,7 +58,9 @@ func (b *Builder) openExtensions(ctx context.Context, plan *Plan, root blob.Blob
 func (b *Builder) extend(ctx context.Context, plan *Plan, root blob.Blob) (*extend.Result, error) {
 	in, _ := plan.Input(base.Root)
 	over := extend.Base{Name: plan.Base.Source, Arch: plan.Arch, Release: plan.KernelVersion, Digest: in.Digest, Root: root}
-	return extend.Lay(ctx, extension.Loader{Images: b.Images, Store: b.Store}, over, plan.Extensions, plan.ExtensionRules)
+	rules := plan.ExtensionRules
+	loader := extension.Loader{Images: b.Images, Store: b.Store, MaxBytes: rules.MaxBytes, MaxFiles: rules.MaxFiles}
+	return extend.Lay(ctx, loader, over, plan.Extensions, rules)
 }
 
 // checkExtensions is Plan.check for extensions.

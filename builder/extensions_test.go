@@ -239,6 +239,23 @@ func TestExtensionFaults(t *testing.T) {
 	build(t, b, lock(t, b, p))
 }
 
+// TestExtensionLimits: a profile says how much an extension may be.
+func TestExtensionLimits(t *testing.T) {
+	t.Parallel()
+	b, base := newExtensible(t)
+	e := small("e")
+	e.File("rootfs/usr/local/f", 0o644, blob.String(strings.Repeat("x", 5000)))
+	p := withExtensions(t, "iso", base, folder(t, e))
+	p.Input.ExtensionRules.MaxFiles = 3
+	_, err := b.Lock(t.Context(), p)
+	reporttest.Want(t, err, report.Unsupported, "more than 3 files")
+	if !strings.Contains(report.HintOf(err), "input.extensionRules.maxFiles") {
+		t.Errorf("the hint is %q", report.HintOf(err))
+	}
+	p.Input.ExtensionRules.MaxFiles = 30
+	lock(t, b, p)
+}
+
 // TestExtensionChanges between plan and build: nothing is made of the rest.
 func TestExtensionChanges(t *testing.T) {
 	t.Parallel()

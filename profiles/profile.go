@@ -99,6 +99,8 @@ type ExtensionRules struct {
 	TalosVersion  string   `json:"talosVersion,omitempty" yaml:"talosVersion,omitempty"`   // of the system, for their compatibility.talos; not compared if empty
 	SignedModules bool     `json:"signedModules,omitempty" yaml:"signedModules,omitempty"` // the kernel takes signed modules only
 	MayReplace    []string `json:"mayReplace,omitempty" yaml:"mayReplace,omitempty"`       // files of one that a later one may replace: absolute paths, patterns as path.Match has them
+	MaxBytes      int64    `json:"maxBytes,omitempty" yaml:"maxBytes,omitempty"`           // most that the layers of one may unpack to; zero is 4 GiB
+	MaxFiles      int      `json:"maxFiles,omitempty" yaml:"maxFiles,omitempty"`           // most files and folders of one; zero is 200,000
 }
 
 // File is a file of the machine that builds; a relative path starts at the folder in which bootwright runs.

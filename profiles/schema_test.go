@@ -56,7 +56,7 @@ func TestSchemaAgrees(t *testing.T) {
 		"customization: {machineConfig: {path: a, patches: ['@b'], dir: c, embed: initramfs, room: 65537}}",
 		"customization: {machineConfig: {inline: \"version: v1alpha1\\n\", embed: ~, room: 0}}",
 		"output: {pxeOptions: {baseURL: 'http://${next-server}/x'}}", "base: oci:/srv/My Bases/über",
-		"input: {systemExtensions: [{imageRef: r.example/a:1}, {tarballPath: a b.tar}, {ociPath: c}], extensionRules: {talosVersion: v1.9.0, signedModules: true, mayReplace: [/a/*]}}",
+		"input: {systemExtensions: [{imageRef: r.example/a:1}, {tarballPath: a b.tar}, {ociPath: c}], extensionRules: {talosVersion: v1.9.0, signedModules: true, mayReplace: [/a/*], maxBytes: 1, maxFiles: 9}}",
 		"input: {systemExtensions: ~, extensionRules: {talosVersion: ~, signedModules: ~, mayReplace: ~}}", "version: v1.2.3-rc.1+x~y",
 	} {
 		agree(text, true)
@@ -78,7 +78,7 @@ func TestSchemaAgrees(t *testing.T) {
 		"customization: {machineConfig: {room: 33554433}}", "customization: {machineConfig: {patches: a}}",
 		"input: {initramfs: {path: a}}", "input: {systemExtensions: [a]}", "input: {systemExtensions: [{}]}", "input: {systemExtensions: {imageRef: a}}",
 		"input: {systemExtensions: [{imageRef: a, ociPath: b}]}", "input: {systemExtensions: [{imageRef: \"a\\nb\"}]}", "input: {systemExtensions: [{image: a}]}",
-		"input: {extensionRules: {mayReplace: [a]}}", "input: {extensionRules: {signedModules: 1}}", "output: iso", "output: {kind: disk}", "output: {kind: iso, outFormat: xz}",
+		"input: {extensionRules: {mayReplace: [a]}}", "input: {extensionRules: {maxFiles: -1}}", "input: {extensionRules: {maxBytes: 1.5}}", "input: {extensionRules: {signedModules: 1}}", "output: iso", "output: {kind: disk}", "output: {kind: iso, outFormat: xz}",
 		"output: {isoOptions: {label: a b}}", "output: {isoOptions: {label: " + strings.Repeat("A", 33) + "}}",
 		"output: {isoOptions: []}", "output: {pxeOptions: {baseURL: /x}}", "output: {pxeOptions: {baseURL: 'http://a b'}}",
 		"secureboot: true", "- arch: amd64",

@@ -94,6 +94,9 @@ func extensionFaults(in Input) []fault {
 			out = append(out, fault{fmt.Sprintf("input.extensionRules.mayReplace[%d]", i), fmt.Sprintf("%.100q is no pattern of absolute paths", pattern), "such as /usr/local/share/*"})
 		}
 	}
+	if rules := in.ExtensionRules; rules.MaxBytes < 0 || rules.MaxFiles < 0 {
+		out = append(out, fault{"input.extensionRules", "a limit below 0", "leave maxBytes and maxFiles out for the usual ones"})
+	}
 	return out
 }
 
@@ -147,7 +150,7 @@ func (p *Profile) wholeFaults() []fault {
 	input("sdBoot", p.Input.SDBoot)
 	refuse(!k.embeds && len(p.Input.SystemExtensions) > 0, "input.systemExtensions", unused, name)
 	rules := p.Input.ExtensionRules
-	refuse(len(p.Input.SystemExtensions) == 0 && (rules.TalosVersion != "" || rules.SignedModules || rules.MayReplace != nil), "input.extensionRules", "there are no extensions")
+	refuse(len(p.Input.SystemExtensions) == 0 && (rules.TalosVersion != "" || rules.SignedModules || rules.MayReplace != nil || rules.MaxBytes != 0 || rules.MaxFiles != 0), "input.extensionRules", "there are no extensions")
 	refuse(p.Output.OutFormat != "" && p.Output.OutFormat != "raw" && name != "image", "output.outFormat", "%s output is raw", name)
 	refuse(p.Output.ImageOptions != ImageOptions{} && k.options != "imageOptions", "output.imageOptions", unused, name)
 	out = append(out, p.imageWholeFaults()...)

@@ -5,8 +5,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -219,9 +222,17 @@ func plain(p []byte) layer { return layer{p, p, "application/vnd.oci.image.layer
 func image(t testing.TB, layers ...layer) string {
 	t.Helper()
 	var ids []blob.Digest
-	im := oci.Image{Arch: "amd64", ConfigType: "application/vnd.oci.image.config.v1+json"}
 	for _, l := range layers {
 		ids = append(ids, blob.SumBytes(l.archive))
+	}
+	return imageOf(t, ids, layers...)
+}
+
+// imageOf is image with the digests that its config has.
+func imageOf(t testing.TB, ids []blob.Digest, layers ...layer) string {
+	t.Helper()
+	im := oci.Image{Arch: "amd64", ConfigType: "application/vnd.oci.image.config.v1+json"}
+	for _, l := range layers {
 		im.Files = append(im.Files, oci.File{MediaType: l.mediaType, Digest: blob.SumBytes(l.blob), Content: blob.Bytes(l.blob)})
 	}
 	config, err := json.Marshal(map[string]any{"architecture": "amd64", "os": "linux", "rootfs": map[string]any{"type": "layers", "diff_ids": ids}})
@@ -349,6 +360,32 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: the store keeps %v", c.name, entries)
 		}
 	}
+}
+
+// TestMillionFiles: a million empty files pass the limit that holds where none is given, before they are all read.
+func TestMillionFiles(t *testing.T) {
+	t.Parallel()
+	pipe, w := io.Pipe()
+	go func() {
+		tw := stdtar.NewWriter(w)
+		for i := range 1_000_000 {
+			if err := tw.WriteHeader(&stdtar.Header{Name: fmt.Sprint("rootfs/", i), Mode: 0o644}); err != nil {
+				break
+			}
+		}
+		w.CloseWithError(tw.Close())
+	}()
+	var packed bytes.Buffer
+	gz, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
+	must(t, err)
+	sum := sha256.New()
+	_, err = io.Copy(io.MultiWriter(gz, sum), pipe)
+	must(t, err)
+	must(t, gz.Close())
+	archive := blob.Digest("sha256:" + hex.EncodeToString(sum.Sum(nil)))
+	ref := imageOf(t, []blob.Digest{archive}, layer{blob: packed.Bytes(), mediaType: "application/vnd.oci.image.layer.v1.tar+gzip"})
+	_, err = loader(t).Load(t.Context(), parse(t, ref), "amd64")
+	reporttest.Want(t, err, report.Unsupported, "more than 200000 files")
 }
 
 // TestLimitHoldsForWhatIsKept: a layer that was unpacked under a higher limit does not pass a lower one.

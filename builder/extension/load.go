@@ -90,7 +90,7 @@ func (l *Loader) maxBytes() int64 {
 }
 
 func tooMany(most int) error {
-	return report.WithHint(report.Errorf(report.Unsupported, "more than %d files and folders", most), "raise --max-files if that is right")
+	return report.WithHint(report.Errorf(report.Unsupported, "more than %d files and folders", most), "raise --max-files, or input.extensionRules.maxFiles in a profile, if that is right")
 }
 
 // flatten is what the layers of im make together.
@@ -166,7 +166,7 @@ func (l *Loader) unpack(ctx context.Context, layer fetch.Layer, limit int64) (st
 		return store.Entry{}, report.Errorf(report.Unsupported, "of media type %.100q, which is no tar archive", layer.MediaType)
 	}
 	tooLong := report.WithHint(report.Errorf(report.Unsupported, "unpacks to more than the %d bytes that are left of the limit", limit),
-		"raise --max-bytes if that is right")
+		"raise --max-bytes, or input.extensionRules.maxBytes in a profile, if that is right")
 	open, err := opener(layer.Blob)
 	if err != nil {
 		return store.Entry{}, err

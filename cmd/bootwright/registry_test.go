@@ -153,6 +153,7 @@ func TestBaseThroughARegistry(t *testing.T) {
 	oracle.Need(t, "openssl")
 	s := newSite(t)
 	ref := s.Host + "/site/base:v1"
+	basetest.Write(s.t, filepath.Join(s.dir, "base"), "amd64")
 	digest := s.pushBase(ref)
 	plan := func(more ...string) []string {
 		return append([]string{"plan", "kernel", "--json", "--base", ref}, more...)
@@ -171,8 +172,7 @@ func TestBaseThroughARegistry(t *testing.T) {
 		t.Errorf("planned with %+v, want %s", unsigned.Base, digest)
 	}
 	at := func(name string) string { return filepath.Join(s.dir, name) }
-	oracle.Run(t, "openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", at("site.key"))
-	oracle.Run(t, "openssl", "pkey", "-in", at("site.key"), "-pubout", "-out", at("site.pub"))
+	s.key("site", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
 	s.refuses("has no signature", plan("--registry-config", "site.yaml", "--verify-key", "site.pub")...)
 	s.refuses("a private key", plan("--registry-config", "site.yaml", "--verify-key", "site.key")...)
 
@@ -188,16 +188,69 @@ func TestBaseThroughARegistry(t *testing.T) {
 	// A plan is verified again when it is built.
 	s.write("saved.json", saved)
 	s.run("build", "-f", "saved.json", "--registry-config", "site.yaml", "--verify-key", "site.pub", "-o", "out")
-	oracle.Run(t, "openssl", "genpkey", "-algorithm", "ED25519", "-out", at("other.key"))
-	oracle.Run(t, "openssl", "pkey", "-in", at("other.key"), "-pubout", "-out", at("other.pub"))
+	s.key("other", "ED25519")
 	s.refuses("another key than the 1 given", "build", "-f", "saved.json", "--registry-config", "site.yaml", "--verify-key", "other.pub", "-o", "out")
 	s.refuses("has no signature", "plan", "kernel", "--base", "dir:base", "--verify-key", "site.pub")
 }
 
-// pushBase makes a small base in the folder base and pushes it, and returns its digest.
+// TestSignedExtension builds with an extension and a base that openssl signed: with another key, or an extension more that
+// nobody signed, nothing is written.
+func TestSignedExtension(t *testing.T) {
+	t.Parallel()
+	oracle.Need(t, "openssl")
+	s := newSite(t)
+	if err := basetest.MakeExtensible(filepath.Join(s.dir, "base"), "amd64"); err != nil {
+		t.Fatal(err)
+	}
+	base, ext := s.Host+"/site/base:v1", s.Host+"/extensions/hello:v1"
+	s.key("site", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
+	s.key("other", "ED25519")
+	s.sign(s.pushBase(base), "site/base")
+	pack := func(ref string) string {
+		text := s.run("extension", "pack", "hello", "-o", ref, "--registry-config", "site.yaml", "--json")
+		var pushed struct{ Digest string }
+		if err := json.Unmarshal([]byte(text), &pushed); err != nil {
+			t.Fatal(err)
+		}
+		return pushed.Digest
+	}
+	digest := pack(ext)
+	build := func(key string, more ...string) []string {
+		return append([]string{"build", "initramfs", "--base", base, "--registry-config", "site.yaml", "--verify-key", key, "-o", "out",
+			"--set", "input.extensionRules.talosVersion=v1.9.0", "--system-extension-image", ext}, more...)
+	}
+	s.refuses("has no signature", build("site.pub")...)
+	s.sign(digest, "extensions/hello")
+	s.refuses("another key than the 1 given", build("other.pub")...)
+	s.refuses("has no signature", build("site.pub", "--system-extension-image", "hello")...)
+	if _, err := os.Stat(filepath.Join(s.dir, "out")); !os.IsNotExist(err) {
+		t.Errorf("there is something in the output folder: %v", err)
+	}
+	s.run(build("site.pub")...)
+	plan := s.run("plan", "initramfs", "--quiet", "--json", "--base", base, "--registry-config", "site.yaml", "--verify-key", "site.pub",
+		"--set", "input.extensionRules.talosVersion=v1.9.0", "--system-extension-image", ext)
+	var rows struct {
+		Extensions []struct{ Name, Digest, Signer string }
+	}
+	if err := json.Unmarshal([]byte(plan), &rows); err != nil {
+		t.Fatal(err)
+	}
+	if e := rows.Extensions; len(e) != 1 || e[0].Digest != digest || !strings.HasPrefix(e[0].Signer, "sha256:") {
+		t.Errorf("the plan has %+v", e)
+	}
+}
+
+// key makes the pair of keys NAME.key and NAME.pub.
+func (s *site) key(name, algorithm string, options ...string) {
+	s.t.Helper()
+	at := filepath.Join(s.dir, name)
+	oracle.Run(s.t, "openssl", append([]string{"genpkey", "-algorithm", algorithm, "-out", at + ".key"}, options...)...)
+	oracle.Run(s.t, "openssl", "pkey", "-in", at+".key", "-pubout", "-out", at+".pub")
+}
+
+// pushBase pushes the base in the folder base and returns its digest.
 func (s *site) pushBase(ref string) string {
 	s.t.Helper()
-	basetest.Write(s.t, filepath.Join(s.dir, "base"), "amd64")
 	st, err := store.Open(s.t.TempDir(), store.Options{})
 	if err != nil {
 		s.t.Fatal(err)
