@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/bootwright/bootwright/cmd/bootwright/profilescmd"
 	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/profiles"
@@ -20,59 +19,10 @@ func newProfilesCommand(a *app) *cobra.Command {
 		GroupID: groupMake,
 		Short:   "list and show profiles, print their schema",
 	},
-		newProfilesListCommand(a),
+		profilescmd.NewList(a.stdout),
 		newProfilesShowCommand(a),
-		newProfilesSchemaCommand(a),
+		profilescmd.NewSchema(a.stdout),
 	)
-}
-
-type profilesListOptions struct {
-	json bool
-}
-
-func newProfilesListCommand(a *app) *cobra.Command {
-	var opts profilesListOptions
-	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "list the built-in profiles",
-		Example: "  bootwright profiles list\n  bootwright profiles list --json",
-		Args:    cli.Arguments(0, 0, ""),
-		RunE:    func(*cobra.Command, []string) error { return runProfilesList(a, opts) },
-	}
-	cmd.Flags().BoolVar(&opts.json, "json", false, "print JSON")
-	return cmd
-}
-
-// profileSummary is one line of the list.
-type profileSummary struct {
-	Name        string `json:"name"`
-	Kind        string `json:"kind"`
-	Description string `json:"description"`
-}
-
-func runProfilesList(a *app, opts profilesListOptions) error {
-	var list []profileSummary
-	for _, name := range profiles.Names() {
-		source, err := profiles.Source(name)
-		if err != nil {
-			return err
-		}
-		p, err := profiles.Builtin(name)
-		if err != nil {
-			return err
-		}
-		first, _, _ := strings.Cut(string(source), "\n")
-		list = append(list, profileSummary{name, p.Output.Kind, strings.TrimPrefix(first, "# ")})
-	}
-	if opts.json {
-		return cli.PrintJSON(a.stdout, list)
-	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tKIND\tMAKES")
-	for _, s := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, s.Kind, s.Description)
-	}
-	return w.Flush()
 }
 
 type profilesShowOptions struct {
@@ -148,17 +98,4 @@ func printSource(a *app, opts profileOptions) error {
 	}
 	_, err = a.stdout.Write(text)
 	return err
-}
-
-func newProfilesSchemaCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:     "schema",
-		Short:   "print the JSON Schema of profiles, for editors",
-		Example: "  bootwright profiles schema > profile.schema.json",
-		Args:    cli.Arguments(0, 0, ""),
-		RunE: func(*cobra.Command, []string) error {
-			_, err := a.stdout.Write(profiles.Schema())
-			return err
-		},
-	}
 }

@@ -34,3 +34,6 @@ func Compress(ctx context.Context, w io.Writer, b blob.Blob) error {
 		return out.Bytes(), err
 	})
 }
+
+// NewReader unpacks what r has: one stream or several, with their checksums.
+func NewReader(r io.Reader) (io.Reader, error) { return xz.NewReader(r) }

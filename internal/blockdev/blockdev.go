@@ -61,6 +61,9 @@ func (d *Disk) Zero(off, size int64) error {
 	return blob.ZeroRange(context.Background(), d.File, blob.Range{Offset: off, Length: size})
 }
 
+// Forget makes the next reads come from the disk, and not from memory. It can only try.
+func (d *Disk) Forget() { forget(d.File) }
+
 // Changed has the kernel read the partition table again; on a file it does nothing.
 func (d *Disk) Changed() error {
 	if !d.Device {

@@ -1,0 +1,162 @@
+package writecmd
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"math"
+
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/qcow2"
+	"github.com/bootwright/bootwright/formats/xz"
+	"github.com/bootwright/bootwright/formats/zstd"
+	"github.com/bootwright/bootwright/internal/report"
+)
+
+// source is the disk that a file holds.
+type source struct {
+	what string // what was found around it, for people; empty for nothing
+	size int64  // bytes of the disk
+	file *blob.File
+	disk blob.Blob // nil for what has to be unpacked in order
+}
+
+// openSource finds out what the file at path is, and unpacks what is compressed once, to know its size and that it is whole before
+// anything is overwritten. Step is told of the bytes.
+func openSource(ctx context.Context, path string, step func(int64)) (s *source, err error) {
+	f, err := blob.OpenFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			err = report.WithHint(report.Errorf(report.KindOf(err), "%s: %w", path, err), "%s", report.HintOf(err))
+		}
+	}()
+	s = &source{file: f}
+	if err := s.recognize(); err != nil {
+		return nil, err
+	}
+	if s.disk != nil {
+		s.size = s.disk.Size()
+		return s, nil
+	}
+	r, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	s.size, err = io.CopyBuffer(tell{step}, reading{ctx, r}, make([]byte, piece))
+	return s, invalid(err)
+}
+
+// footerSize is that of a fixed VHD, behind the disk.
+const footerSize = 512
+
+// recognize looks at the first bytes, and for a VHD at the last.
+func (s *source) recognize() (err error) {
+	head := make([]byte, 8)
+	if n := s.file.Size(); n < 2*footerSize {
+		return report.Errorf(report.Invalid, "%d bytes are no disk", n)
+	}
+	if err := blob.ReadFull(s.file, head, 0); err != nil {
+		return err
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")):
+		s.what = "zstd"
+	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
+		s.what = "gzip"
+	case bytes.HasPrefix(head, []byte("\xfd7zXZ\x00")):
+		s.what = "xz"
+	case bytes.HasPrefix(head, []byte("QFI\xfb")):
+		s.what = "qcow2"
+		s.disk, err = qcow2.Read(s.file)
+		return err
+	case bytes.HasPrefix(head, []byte("KDMV")):
+		return report.WithHint(report.Errorf(report.Unsupported, "a VMDK, whose disk has to be taken out of it first"), "build the raw image: --set output.imageOptions.diskFormat=raw")
+	default:
+		foot := make([]byte, 8)
+		if err := blob.ReadFull(s.file, foot, s.file.Size()-footerSize); err != nil {
+			return err
+		}
+		if s.disk = s.file; string(foot) == "conectix" {
+			s.what, s.disk = "vhd", blob.Slice(s.file, 0, s.file.Size()-footerSize)
+		}
+	}
+	return nil
+}
+
+// open is the disk in order.
+func (s *source) open() (io.Reader, error) {
+	if s.disk != nil {
+		return blob.Reader(s.disk), nil
+	}
+	var r io.Reader
+	var err error
+	switch in := blob.Reader(s.file); s.what {
+	case "zstd":
+		r, err = zstd.NewReader(in, math.MaxInt64)
+	case "xz":
+		r, err = xz.NewReader(in)
+	default:
+		r, err = gzip.NewReader(in)
+	}
+	if err != nil {
+		return nil, invalid(err)
+	}
+	return unwrap(r)
+}
+
+// unwrap is disk.raw of a tar archive, as clouds take it, and anything else as it is.
+func unwrap(r io.Reader) (io.Reader, error) {
+	head := make([]byte, 512)
+	n, err := io.ReadFull(r, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return nil, invalid(err)
+	}
+	r = io.MultiReader(bytes.NewReader(head[:n]), r)
+	if n < len(head) || string(head[257:262]) != "ustar" {
+		return r, nil
+	}
+	t := tar.NewReader(r)
+	switch h, err := t.Next(); {
+	case err != nil:
+		return nil, invalid(err)
+	case h.Name != "disk.raw":
+		return nil, report.Errorf(report.Invalid, "an archive that begins with %.100q, and not with disk.raw", h.Name)
+	}
+	return t, nil
+}
+
+// invalid is err as that of what was given.
+func invalid(err error) error {
+	if err == nil || report.KindOf(err) != report.Internal || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return report.Errorf(report.Invalid, "%w", err)
+}
+
+// tell is a writer that only counts.
+type tell struct{ step func(int64) }
+
+func (t tell) Write(p []byte) (int, error) {
+	t.step(int64(len(p)))
+	return len(p), nil
+}
+
+// reading is a reader that ends when ctx does.
+type reading struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r reading) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}
