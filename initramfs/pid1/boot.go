@@ -13,6 +13,7 @@ import (
 	"github.com/bootwright/bootwright/initramfs/pid1/node"
 	"github.com/bootwright/bootwright/initramfs/pid1/services"
 	"github.com/bootwright/bootwright/initramfs/pid1/supervise"
+	"github.com/bootwright/bootwright/initramfs/pid1/volumes"
 	"github.com/bootwright/bootwright/initramfs/pid1/watch"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/config"
@@ -27,6 +28,7 @@ type boot struct {
 	group   *supervise.Group
 	modules *modules.Loader
 	disks   *disks.Watcher
+	volumes *volumes.Runner
 
 	*reporting                    // the boot report
 	configs    []documents.Source // machine configurations in the initramfs
@@ -72,13 +74,16 @@ func (b *boot) steps() []step {
 		{"switch", true, b.switchRoot},
 		{"modules", false, b.loadDeviceModules},
 		{"disks", false, b.watchDisks},
+		{"state", false, b.startVolumes},
 		{"documents", false, b.loadConfig},
+		{"var", false, b.awaitVar},
 		{"identity", false, b.identify},
 		{"node", false, b.startNode},
 		{"network", false, b.startNetwork},
 		{"time", false, b.startTime},
 		{"sources", false, b.findConfig},
 		{"hardware", false, b.inspectHardware},
+		{"volumes", false, b.awaitVar},
 		{"applied", false, b.awaitNode},
 		{"services", false, b.startServices},
 	}

@@ -23,13 +23,20 @@ func (b *boot) collectConfigs() (err error) {
 	return err
 }
 
-// loadConfig reads this machine's configuration if one came with the image. With a bad one the machine goes on without.
+// loadConfig reads the configuration that the machine has kept, or else the one for it that came with the image. With a bad
+// one the machine goes on without.
 func (b *boot) loadConfig() error {
+	kept, about, fault := b.keptConfig()
+	if kept != nil {
+		b.configs = nil
+		b.useConfig(kept, about)
+		return nil
+	}
 	known := hardware.Machine(b.m)
 	c, said, err := documents.Load(b.configs, configarea.Machine{UUID: known.UUID, Serial: known.Serial, MACs: documents.MACs(b.m)})
 	b.configs = nil
 	b.useConfig(c, said)
-	return err
+	return errors.Join(fault, err)
 }
 
 // useConfig reports a configuration, and hands it to the tasks if it is good.

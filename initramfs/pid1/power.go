@@ -59,6 +59,9 @@ func (b *boot) shutdown(a kernel.Action) {
 		if err := b.group.Stop(5 * time.Second); err != nil {
 			log.Warnf("%v", err)
 		}
+		if b.volumes != nil {
+			b.volumes.Unmount()
+		}
 		log.Flush(2 * time.Second)
 		if err := b.m.Reboot(a); err != nil {
 			log.Errorf("%s: %v", a, err)
