@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 
-	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel/linux"
 	"github.com/bootwright/bootwright/initramfs/pid1/modules"
 )
 
@@ -15,7 +15,7 @@ import (
 // returns the exit status.
 func Main(args []string, stderr io.Writer) int {
 	if os.Getpid() == 1 {
-		Run(kernel.NewLinux())
+		Run(linux.New())
 		return 1 // the kernel panics, and starts the machine anew
 	}
 	if filepath.Base(args[0]) != "modprobe" && len(args) > 1 {
@@ -26,5 +26,5 @@ func Main(args []string, stderr io.Writer) int {
 		return 2
 	}
 	debug.SetGCPercent(-1) // it ends before there is anything to collect, and the kernel waits for it
-	return modules.Modprobe(kernel.NewLinux(), args[1:], stderr)
+	return modules.Modprobe(linux.New(), args[1:], stderr)
 }

@@ -1,5 +1,5 @@
 // Package kernel is everything that PID 1 does to the machine, behind small interfaces, so that a whole boot is a unit
-// test on a fake machine (package fake). Linux is the real one.
+// test on a fake machine (package fake). Package linux is the real one.
 //
 // Names of files are absolute, as init sees them at the time: SwitchRoot changes what they mean.
 package kernel

@@ -16,6 +16,7 @@ import (
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake"
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel/linux"
 	"github.com/bootwright/bootwright/initramfs/pid1/network/plan"
 	"github.com/bootwright/bootwright/initramfs/pid1/watch"
 	"github.com/bootwright/bootwright/internal/oracle"
@@ -197,7 +198,7 @@ const leased4 = `/24","origin":"dhcp"}`
 
 func machineInside(t *testing.T) {
 	files := fake.New(t, map[string]string{"proc/sys/kernel/hostname": "", "proc/sys/kernel/domainname": "", "etc/": ""})
-	n := newNode(t, mixed{files, kernel.Linux{}, kernel.Linux{}})
+	n := newNode(t, mixed{files, linux.Machine{}, linux.Machine{}})
 
 	n.use("interfaces: [{interface: eth0, dhcp: true, dhcpOptions: {routeMetric: 77}}]", "10.77.0.5", leased4, "10.77.0.53")
 	n.shown("address show eth0", "10.77.0.5", "mtu 1400", "UP")

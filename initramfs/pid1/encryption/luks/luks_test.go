@@ -15,6 +15,7 @@ import (
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/luks2"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel/linux"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake"
 	"github.com/bootwright/bootwright/internal/oracle"
 	"github.com/bootwright/bootwright/internal/report"
@@ -111,7 +112,7 @@ func TestHangs(t *testing.T) {
 func TestReal(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	c := Cryptsetup{Processes: kernel.NewLinux(), Program: oracle.Need(t, "cryptsetup")}
+	c := Cryptsetup{Processes: linux.New(), Program: oracle.Need(t, "cryptsetup")}
 	name := filepath.Join(t.TempDir(), "volume")
 	if err := os.WriteFile(name, make([]byte, 20<<20), 0o600); err != nil {
 		t.Fatal(err)

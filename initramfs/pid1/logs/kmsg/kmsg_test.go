@@ -14,6 +14,7 @@ import (
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake"
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel/linux"
 	"github.com/bootwright/bootwright/initramfs/pid1/logs/ring"
 	"github.com/bootwright/bootwright/initramfs/pid1/watch"
 	"github.com/bootwright/bootwright/internal/oracle"
@@ -136,7 +137,7 @@ func TestReaderFails(t *testing.T) {
 
 // TestRealKernel reads the log of the machine that the test runs on, with dmesg as judge.
 func TestRealKernel(t *testing.T) {
-	k := kernel.Linux{}
+	k := linux.Machine{}
 	if f, err := k.OpenKmsg(); err != nil {
 		t.Skipf("SKIPPED, NOT PASSED: /dev/kmsg may not be read here: %v", err)
 	} else {

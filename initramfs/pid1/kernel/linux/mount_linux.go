@@ -1,4 +1,4 @@
-package kernel
+package linux
 
 import (
 	"errors"
@@ -8,10 +8,12 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 )
 
 // Mount follows Mounts.
-func (Linux) Mount(m Mount) error {
+func (Machine) Mount(m kernel.Mount) error {
 	if _, err := os.Stat(m.Target); err != nil {
 		if err := os.MkdirAll(m.Target, 0o755); err != nil {
 			return fmt.Errorf("mount on %s: make the folder: %w", m.Target, err)
@@ -38,7 +40,7 @@ func (Linux) Mount(m Mount) error {
 }
 
 // MoveMount follows Mounts.
-func (Linux) MoveMount(from, to string) error {
+func (Machine) MoveMount(from, to string) error {
 	if err := unix.Mount(from, to, "", unix.MS_MOVE, ""); err != nil {
 		return fmt.Errorf("move the mount %s to %s: %w", from, to, err)
 	}
@@ -46,7 +48,7 @@ func (Linux) MoveMount(from, to string) error {
 }
 
 // AttachLoop follows Mounts.
-func (Linux) AttachLoop(file string) (string, error) {
+func (Machine) AttachLoop(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return "", err
@@ -99,7 +101,7 @@ func isInitramfs() error {
 
 // SwitchRoot follows Mounts. Threads of a process share one root, and PID 1 shares it with the kernel thread that starts
 // modprobe, so that chroot(2) here is enough.
-func (Linux) SwitchRoot(dir string) error {
+func (Machine) SwitchRoot(dir string) error {
 	if err := isInitramfs(); err != nil {
 		return err
 	}

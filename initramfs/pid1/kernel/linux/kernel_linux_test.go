@@ -1,4 +1,4 @@
-package kernel
+package linux
 
 import (
 	"errors"
@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 )
 
 func TestFS(t *testing.T) {
@@ -18,7 +20,7 @@ func TestFS(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("A"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	fsys := FS(NewLinux(), dir)
+	fsys := kernel.FS(New(), dir)
 	if err := fstest.TestFS(fsys, "a"); err != nil {
 		t.Error(err)
 	}
@@ -29,7 +31,7 @@ func TestFS(t *testing.T) {
 
 // TestLinux tries what needs no privilege, and what the kernel refuses.
 func TestLinux(t *testing.T) {
-	m := NewLinux()
+	m := New()
 	a := m.SinceBoot()
 	time.Sleep(time.Millisecond)
 	if b := m.SinceBoot(); a <= 0 || b < a+time.Millisecond {
@@ -54,7 +56,7 @@ func TestLinux(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	for flag, want := range map[Flags]Flags{ReadOnly: unix.MS_RDONLY, NoSUID: unix.MS_NOSUID, NoDev: unix.MS_NODEV, NoExec: unix.MS_NOEXEC} {
+	for flag, want := range map[kernel.Flags]kernel.Flags{kernel.ReadOnly: unix.MS_RDONLY, kernel.NoSUID: unix.MS_NOSUID, kernel.NoDev: unix.MS_NODEV, kernel.NoExec: unix.MS_NOEXEC} {
 		if flag != want {
 			t.Errorf("flag %#x is %#x", flag, want)
 		}
@@ -66,7 +68,7 @@ func TestReap(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); NewLinux().Reap() == 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); New().Reap() == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("a process that has ended is never collected")
 		}

@@ -1,4 +1,4 @@
-package kernel
+package linux
 
 import (
 	"bytes"
@@ -10,28 +10,30 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 )
 
 func TestProcesses(t *testing.T) {
-	l := NewLinux()
-	out, err := Output(t.Context(), l, Command{Path: "/bin/sh", Args: []string{"-c", "cat; pwd; echo $A"}, Env: []string{"A=b"}, Stdin: strings.NewReader("in\n")})
+	l := New()
+	out, err := kernel.Output(t.Context(), l, kernel.Command{Path: "/bin/sh", Args: []string{"-c", "cat; pwd; echo $A"}, Env: []string{"A=b"}, Stdin: strings.NewReader("in\n")})
 	if string(out) != "in\n/\nb\n" || err != nil {
 		t.Errorf("%q, %v", out, err)
 	}
-	_, err = Output(t.Context(), l, Command{Path: "/bin/sh", Args: []string{"-c", "echo why >&2; exit 3"}})
-	if failed, ok := errors.AsType[*ExitError](err); !ok || failed.Code != 3 || err.Error() != "sh: exit status 3: why" {
+	_, err = kernel.Output(t.Context(), l, kernel.Command{Path: "/bin/sh", Args: []string{"-c", "echo why >&2; exit 3"}})
+	if failed, ok := errors.AsType[*kernel.ExitError](err); !ok || failed.Code != 3 || err.Error() != "sh: exit status 3: why" {
 		t.Errorf("%v", err)
 	}
-	if _, err := Output(t.Context(), l, Command{Path: "/nothing"}); err == nil {
+	if _, err := kernel.Output(t.Context(), l, kernel.Command{Path: "/nothing"}); err == nil {
 		t.Error("what is not there was started")
 	}
-	_, err = Output(t.Context(), l, Command{Path: "/bin/sh", Args: []string{"-c", "kill -9 $$"}})
-	if failed, ok := errors.AsType[*ExitError](err); !ok || failed.Signal != syscall.SIGKILL {
+	_, err = kernel.Output(t.Context(), l, kernel.Command{Path: "/bin/sh", Args: []string{"-c", "kill -9 $$"}})
+	if failed, ok := errors.AsType[*kernel.ExitError](err); !ok || failed.Signal != syscall.SIGKILL {
 		t.Errorf("%v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := Output(ctx, l, Command{Path: "/bin/sleep", Args: []string{"1000"}}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := kernel.Output(ctx, l, kernel.Command{Path: "/bin/sleep", Args: []string{"1000"}}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 	if len(l.children.own) != 0 {
@@ -41,7 +43,7 @@ func TestProcesses(t *testing.T) {
 
 // TestReapLeavesOwn: orphans are collected all the time while programs run, and no program's status is lost.
 func TestReapLeavesOwn(t *testing.T) {
-	l := NewLinux()
+	l := New()
 	done := make(chan struct{})
 	var reaper, programs sync.WaitGroup
 	reaper.Go(func() {
@@ -57,8 +59,8 @@ func TestReapLeavesOwn(t *testing.T) {
 	for range 4 {
 		programs.Go(func() {
 			for range 20 {
-				_, err := Output(t.Context(), l, Command{Path: "/bin/sh", Args: []string{"-c", "exit 7"}})
-				if failed, ok := errors.AsType[*ExitError](err); !ok || failed.Code != 7 {
+				_, err := kernel.Output(t.Context(), l, kernel.Command{Path: "/bin/sh", Args: []string{"-c", "exit 7"}})
+				if failed, ok := errors.AsType[*kernel.ExitError](err); !ok || failed.Code != 7 {
 					t.Errorf("status lost: %v", err)
 				}
 			}
@@ -79,7 +81,7 @@ func TestReapLeavesOwn(t *testing.T) {
 // TestOutputOfDaemon: what a program leaves behind keeps nobody waiting.
 func TestOutputOfDaemon(t *testing.T) {
 	var out bytes.Buffer
-	p, err := NewLinux().Start(Command{Path: "/bin/sh", Args: []string{"-c", "echo on; sleep 60 & "}, Stdout: &out})
+	p, err := New().Start(kernel.Command{Path: "/bin/sh", Args: []string{"-c", "echo on; sleep 60 & "}, Stdout: &out})
 	if err != nil {
 		t.Fatal(err)
 	}

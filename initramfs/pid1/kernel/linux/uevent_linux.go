@@ -1,14 +1,16 @@
-package kernel
+package linux
 
 import (
 	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 )
 
 // Uevents follows Events.
-func (Linux) Uevents() (UeventReader, error) {
+func (Machine) Uevents() (kernel.UeventReader, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_KOBJECT_UEVENT)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
@@ -26,11 +28,11 @@ func (Linux) Uevents() (UeventReader, error) {
 type ueventSocket struct{ *os.File }
 
 // Read follows UeventReader.
-func (s ueventSocket) Read() (Uevent, error) {
+func (s ueventSocket) Read() (kernel.Uevent, error) {
 	buf := make([]byte, 16<<10) // the kernel's messages have at most 2 KiB
 	n, err := s.File.Read(buf)
 	if errors.Is(err, unix.ENOBUFS) {
-		return nil, ErrLost
+		return nil, kernel.ErrLost
 	}
-	return ParseUevent(buf[:max(n, 0)]), err
+	return kernel.ParseUevent(buf[:max(n, 0)]), err
 }

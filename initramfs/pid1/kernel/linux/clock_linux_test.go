@@ -1,37 +1,39 @@
-package kernel
+package linux
 
 import (
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 )
 
 // TestTimex: only what the kernel would be told; the clock of the machine that tests is nobody's to change.
 func TestTimex(t *testing.T) {
 	const always = unix.ADJ_NANO | unix.ADJ_STATUS | unix.ADJ_MAXERROR | unix.ADJ_ESTERROR
 	for name, c := range map[string]struct {
-		a    Adjustment
+		a    kernel.Adjustment
 		want unix.Timex
 	}{
 		"slew": {
-			Adjustment{Offset: -300 * time.Millisecond, Constant: 7, MaxError: 5 * time.Millisecond, EstError: time.Millisecond},
+			kernel.Adjustment{Offset: -300 * time.Millisecond, Constant: 7, MaxError: 5 * time.Millisecond, EstError: time.Millisecond},
 			unix.Timex{Modes: always | unix.ADJ_OFFSET | unix.ADJ_TIMECONST, Status: unix.STA_PLL, Offset: -300e6, Constant: 7, Maxerror: 5000, Esterror: 1000},
 		},
 		"slew before a leap second": {
-			Adjustment{Leap: InsertSecond},
+			kernel.Adjustment{Leap: kernel.InsertSecond},
 			unix.Timex{Modes: always | unix.ADJ_OFFSET | unix.ADJ_TIMECONST, Status: unix.STA_PLL | unix.STA_INS},
 		},
 		"step ahead": {
-			Adjustment{Step: true, Offset: 1500 * time.Millisecond, Constant: 3, Leap: DeleteSecond},
+			kernel.Adjustment{Step: true, Offset: 1500 * time.Millisecond, Constant: 3, Leap: kernel.DeleteSecond},
 			unix.Timex{Modes: always | unix.ADJ_SETOFFSET, Status: unix.STA_DEL, Time: unix.Timeval{Sec: 1, Usec: 5e8}},
 		},
 		"step back": {
-			Adjustment{Step: true, Offset: -1500 * time.Millisecond},
+			kernel.Adjustment{Step: true, Offset: -1500 * time.Millisecond},
 			unix.Timex{Modes: always | unix.ADJ_SETOFFSET, Time: unix.Timeval{Sec: -2, Usec: 5e8}},
 		},
 		"step back by seconds": {
-			Adjustment{Step: true, Offset: -time.Hour},
+			kernel.Adjustment{Step: true, Offset: -time.Hour},
 			unix.Timex{Modes: always | unix.ADJ_SETOFFSET, Time: unix.Timeval{Sec: -3600}},
 		},
 	} {
@@ -43,7 +45,7 @@ func TestTimex(t *testing.T) {
 
 func TestClockState(t *testing.T) {
 	got := clockState(1, &unix.Timex{Status: unix.STA_PLL | unix.STA_NANO, Constant: 7, Offset: 37060203, Freq: -1302069})
-	if want := (ClockState{"TIME_INS", StatusPLL | StatusNano, 7, 37060203, -1302069}); got != want {
+	if want := (kernel.ClockState{State: "TIME_INS", Status: kernel.StatusPLL | kernel.StatusNano, Constant: 7, Offset: 37060203, Frequency: -1302069}); got != want {
 		t.Errorf("%+v", got)
 	}
 	if got := clockState(9, &unix.Timex{Offset: 5}); got.State != "state 9" || got.Offset != 5*time.Microsecond {
@@ -52,13 +54,13 @@ func TestClockState(t *testing.T) {
 }
 
 func TestStatusFlags(t *testing.T) {
-	for flag, want := range map[ClockStatus]struct {
+	for flag, want := range map[kernel.ClockStatus]struct {
 		value int
 		name  string
 	}{
-		StatusPLL: {unix.STA_PLL, "STA_PLL"}, StatusInsert: {unix.STA_INS, "STA_INS"}, StatusDelete: {unix.STA_DEL, "STA_DEL"},
-		StatusUnsync: {unix.STA_UNSYNC, "STA_UNSYNC"}, StatusNano: {unix.STA_NANO, "STA_NANO"},
-		unix.STA_CLK: {0x8000, "STA_CLK"}, StatusPLL | StatusNano: {0x2001, "STA_PLL | STA_NANO"}, 0: {0, ""},
+		kernel.StatusPLL: {unix.STA_PLL, "STA_PLL"}, kernel.StatusInsert: {unix.STA_INS, "STA_INS"}, kernel.StatusDelete: {unix.STA_DEL, "STA_DEL"},
+		kernel.StatusUnsync: {unix.STA_UNSYNC, "STA_UNSYNC"}, kernel.StatusNano: {unix.STA_NANO, "STA_NANO"},
+		unix.STA_CLK: {0x8000, "STA_CLK"}, kernel.StatusPLL | kernel.StatusNano: {0x2001, "STA_PLL | STA_NANO"}, 0: {0, ""},
 	} {
 		if int(flag) != want.value || flag.String() != want.name {
 			t.Errorf("%#x is %q, want %#x and %q", int(flag), flag, want.value, want.name)
@@ -75,7 +77,7 @@ func TestRTCTime(t *testing.T) {
 
 // TestClockReads: the clock is read, and what is no PTP clock says so.
 func TestClockReads(t *testing.T) {
-	var m Linux
+	var m Machine
 	if now := m.Now(); time.Until(now).Abs() > time.Minute {
 		t.Error(now)
 	}

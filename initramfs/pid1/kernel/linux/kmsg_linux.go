@@ -1,14 +1,16 @@
-package kernel
+package linux
 
 import (
 	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 )
 
 // OpenKmsg follows Kmsg.
-func (Linux) OpenKmsg() (KmsgReader, error) {
+func (Machine) OpenKmsg() (kernel.KmsgReader, error) {
 	f, err := os.OpenFile("/dev/kmsg", os.O_RDONLY|unix.O_NONBLOCK, 0) // non-blocking, so that Close ends a Read
 	if err != nil {
 		return nil, err
@@ -23,7 +25,7 @@ type kmsgFile struct{ *os.File }
 func (k kmsgFile) Read(p []byte) (int, error) {
 	n, err := k.File.Read(p)
 	if errors.Is(err, unix.EPIPE) {
-		return 0, ErrKmsgOverrun
+		return 0, kernel.ErrKmsgOverrun
 	}
 	return n, err
 }

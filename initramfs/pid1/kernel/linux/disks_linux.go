@@ -1,4 +1,4 @@
-package kernel
+package linux
 
 import (
 	"context"
@@ -10,15 +10,17 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 )
 
 // Remove follows Disks.
-func (Linux) Remove(name string) error { return os.Remove(name) }
+func (Machine) Remove(name string) error { return os.Remove(name) }
 
 // OpenDisk follows Disks. It never opens for exclusive use (O_EXCL), which fails on the disk of any mounted partition.
-func (Linux) OpenDisk(ctx context.Context, path string, a Access) (Disk, error) {
+func (Machine) OpenDisk(ctx context.Context, path string, a kernel.Access) (kernel.Disk, error) {
 	mode := os.O_RDONLY
-	if a == Write {
+	if a == kernel.Write {
 		mode = os.O_RDWR
 	}
 	f, err := os.OpenFile(path, mode|unix.O_CLOEXEC|unix.O_NONBLOCK, 0) // without O_NONBLOCK an empty drive may wait for a medium
@@ -37,10 +39,10 @@ func (Linux) OpenDisk(ctx context.Context, path string, a Access) (Disk, error) 
 type disk struct {
 	f        *os.File
 	size     int64
-	geometry Geometry
+	geometry kernel.Geometry
 }
 
-func (d *disk) prepare(ctx context.Context, a Access) error {
+func (d *disk) prepare(ctx context.Context, a kernel.Access) error {
 	st, err := d.f.Stat()
 	if err != nil {
 		return err
@@ -48,7 +50,7 @@ func (d *disk) prepare(ctx context.Context, a Access) error {
 	if st.Mode()&(os.ModeDevice|os.ModeCharDevice) != os.ModeDevice {
 		return errors.New("not a block device")
 	}
-	if a == Write {
+	if a == kernel.Write {
 		if err := d.lock(ctx); err != nil {
 			return err
 		}
@@ -65,7 +67,7 @@ func (d *disk) prepare(ctx context.Context, a Access) error {
 			return err
 		}
 	}
-	d.geometry = Geometry{SectorSize: int64(sector), IOSize: int64(io), ReadOnly: readOnly != 0}
+	d.geometry = kernel.Geometry{SectorSize: int64(sector), IOSize: int64(io), ReadOnly: readOnly != 0}
 	return nil
 }
 
@@ -79,7 +81,7 @@ func (d *disk) lock(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return ErrBusy
+			return kernel.ErrBusy
 		case <-time.After(again):
 		}
 	}
@@ -96,7 +98,7 @@ func (d *disk) ioctl(request uint, argument unsafe.Pointer) error {
 func (d *disk) ReadAt(p []byte, off int64) (int, error)  { return d.f.ReadAt(p, off) }
 func (d *disk) WriteAt(p []byte, off int64) (int, error) { return d.f.WriteAt(p, off) }
 func (d *disk) Size() int64                              { return d.size }
-func (d *disk) Geometry() Geometry                       { return d.geometry }
+func (d *disk) Geometry() kernel.Geometry                { return d.geometry }
 func (d *disk) Sync() error                              { return d.f.Sync() }
 func (d *disk) Close() error                             { return d.f.Close() }
 

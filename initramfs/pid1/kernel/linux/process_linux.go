@@ -1,4 +1,4 @@
-package kernel
+package linux
 
 import (
 	"errors"
@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 )
 
 // children are the processes that init started, which are waited for one by one; what else ends is an orphan that Reap
@@ -23,14 +25,14 @@ type children struct {
 const outputDelay = 2 * time.Second
 
 // Start follows Processes.
-func (l Linux) Start(c Command) (Process, error) {
+func (l Machine) Start(c kernel.Command) (kernel.Process, error) {
 	cmd := &exec.Cmd{
 		Path: c.Path, Args: append([]string{c.Path}, c.Args...), Env: c.Env, Dir: c.Dir,
 		Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr, WaitDelay: outputDelay,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Chroot: c.Root},
 	}
 	if cmd.Env == nil {
-		cmd.Env = []string{Path}
+		cmd.Env = []string{kernel.Path}
 	}
 	if cmd.Dir == "" {
 		cmd.Dir = "/"
@@ -60,14 +62,14 @@ type process struct {
 	err  error // when done is closed
 }
 
-func (p *process) wait(l Linux) {
+func (p *process) wait(l Machine) {
 	err := p.cmd.Wait()
 	l.children.mu.Lock()
 	delete(l.children.own, p.cmd.Process.Pid)
 	l.children.mu.Unlock()
 	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 		status := failed.Sys().(syscall.WaitStatus)
-		e := &ExitError{Program: p.cmd.Path, Code: status.ExitStatus()}
+		e := &kernel.ExitError{Program: p.cmd.Path, Code: status.ExitStatus()}
 		if status.Signaled() {
 			e.Signal = status.Signal()
 		}
@@ -98,7 +100,7 @@ func (p *process) Signal(sig syscall.Signal) error {
 
 // Reap follows Power. It looks before it collects: what init started itself is left to who waits for it, and then called
 // for again.
-func (l Linux) Reap() int {
+func (l Machine) Reap() int {
 	l.children.mu.Lock()
 	defer l.children.mu.Unlock()
 	for n := 0; ; {

@@ -1,4 +1,4 @@
-package kernel
+package linux
 
 import (
 	"errors"
@@ -12,36 +12,38 @@ import (
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/kmod"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 )
 
-// Linux is the machine that the process runs on.
-type Linux struct{ children *children }
+// Machine is the machine that the process runs on.
+type Machine struct{ children *children }
 
-var _ Kernel = Linux{}
+var _ kernel.Kernel = Machine{}
 
-// NewLinux is a machine whose init has started no program yet.
-func NewLinux() Linux { return Linux{&children{own: map[int]bool{}}} }
+// New is a machine whose init has started no program yet.
+func New() Machine { return Machine{&children{own: map[int]bool{}}} }
 
 // Open is os.Open, and so on.
-func (Linux) Open(name string) (*os.File, error)           { return os.Open(name) }
-func (Linux) ReadFile(name string) ([]byte, error)         { return os.ReadFile(name) }
-func (Linux) ReadDir(name string) ([]fs.DirEntry, error)   { return os.ReadDir(name) }
-func (Linux) ReadLink(name string) (string, error)         { return os.Readlink(name) }
-func (Linux) MkdirAll(name string, perm fs.FileMode) error { return os.MkdirAll(name, perm) }
-func (Linux) Symlink(target, name string) error            { return os.Symlink(target, name) }
-func (Linux) WriteFile(name string, data []byte, perm fs.FileMode) error {
+func (Machine) Open(name string) (*os.File, error)           { return os.Open(name) }
+func (Machine) ReadFile(name string) ([]byte, error)         { return os.ReadFile(name) }
+func (Machine) ReadDir(name string) ([]fs.DirEntry, error)   { return os.ReadDir(name) }
+func (Machine) ReadLink(name string) (string, error)         { return os.Readlink(name) }
+func (Machine) MkdirAll(name string, perm fs.FileMode) error { return os.MkdirAll(name, perm) }
+func (Machine) Symlink(target, name string) error            { return os.Symlink(target, name) }
+func (Machine) WriteFile(name string, data []byte, perm fs.FileMode) error {
 	return os.WriteFile(name, data, perm)
 }
 
 // SinceBoot follows Kernel.
-func (Linux) SinceBoot() time.Duration {
+func (Machine) SinceBoot() time.Duration {
 	var ts unix.Timespec
 	unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) // cannot fail: the clock exists
 	return time.Duration(ts.Nano())
 }
 
 // LoadModule follows Modules.
-func (Linux) LoadModule(name, options string) error {
+func (Machine) LoadModule(name, options string) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return err
@@ -75,7 +77,7 @@ func loadCompressed(f *os.File, options string) error {
 }
 
 // OpenConsole follows Consoles.
-func (Linux) OpenConsole(name string) (Console, error) {
+func (Machine) OpenConsole(name string) (kernel.Console, error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, err

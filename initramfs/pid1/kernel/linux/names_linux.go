@@ -1,4 +1,4 @@
-package kernel
+package linux
 
 import (
 	"context"
@@ -7,6 +7,6 @@ import (
 )
 
 // Lookup follows Names.
-func (Linux) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+func (Machine) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }

@@ -1,4 +1,4 @@
-package kernel
+package linux
 
 import (
 	"context"
@@ -14,10 +14,12 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6/nclient6"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 )
 
 // AwaitEntropy follows Entropy.
-func (Linux) AwaitEntropy() error {
+func (Machine) AwaitEntropy() error {
 	var p [1]byte
 	for {
 		if _, err := unix.Getrandom(p[:], 0); !errors.Is(err, unix.EINTR) {
@@ -37,7 +39,7 @@ func again[T any](dump func() (T, error)) (v T, err error) {
 }
 
 // Links follows Network.
-func (Linux) Links() ([]Link, error) {
+func (Machine) Links() ([]kernel.Link, error) {
 	found, err := again(netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list network links: %w", err)
@@ -46,14 +48,14 @@ func (Linux) Links() ([]Link, error) {
 	for _, l := range found {
 		names[l.Attrs().Index] = l.Attrs().Name
 	}
-	var links []Link
+	var links []kernel.Link
 	for _, l := range found {
 		a := l.Attrs()
 		kind := l.Type()
 		if kind == "device" {
 			kind = ""
 		}
-		links = append(links, Link{
+		links = append(links, kernel.Link{
 			Index: a.Index, Name: a.Name, Kind: kind, Ethernet: a.EncapType == "ether",
 			MAC: a.HardwareAddr.String(), PermanentMAC: a.PermHWAddr.String(), MTU: a.MTU,
 			Up: a.Flags&net.FlagUp != 0, Carrier: a.RawFlags&unix.IFF_LOWER_UP != 0, Master: names[a.MasterIndex],
@@ -64,7 +66,7 @@ func (Linux) Links() ([]Link, error) {
 
 // linkNames are the names of links by index.
 func linkNames() (map[int]string, error) {
-	links, err := Linux{}.Links()
+	links, err := Machine{}.Links()
 	names := map[int]string{}
 	for _, l := range links {
 		names[l.Index] = l.Name
@@ -73,7 +75,7 @@ func linkNames() (map[int]string, error) {
 }
 
 // Addresses follows Network.
-func (Linux) Addresses() ([]Address, error) {
+func (Machine) Addresses() ([]kernel.Address, error) {
 	names, err := linkNames()
 	if err != nil {
 		return nil, err
@@ -82,17 +84,17 @@ func (Linux) Addresses() ([]Address, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list network addresses: %w", err)
 	}
-	var out []Address
+	var out []kernel.Address
 	for _, a := range found {
 		if p, ok := prefixOf(a.IPNet); ok {
-			out = append(out, Address{names[a.LinkIndex], p})
+			out = append(out, kernel.Address{Link: names[a.LinkIndex], Prefix: p})
 		}
 	}
 	return out, nil
 }
 
 // Routes follows Network.
-func (Linux) Routes() ([]Route, error) {
+func (Machine) Routes() ([]kernel.Route, error) {
 	names, err := linkNames()
 	if err != nil {
 		return nil, err
@@ -103,7 +105,7 @@ func (Linux) Routes() ([]Route, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list routes: %w", err)
 	}
-	var out []Route
+	var out []kernel.Route
 	for _, r := range found {
 		to, ok := prefixOf(r.Dst)
 		if !ok {
@@ -112,7 +114,7 @@ func (Linux) Routes() ([]Route, error) {
 				to = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 			}
 		}
-		out = append(out, Route{
+		out = append(out, kernel.Route{
 			Link: names[r.LinkIndex], Destination: to, Gateway: addrOf(r.Gw), Source: addrOf(r.Src), Metric: uint32(r.Priority),
 			MTU: uint32(r.MTU), OnLink: r.Flags&int(netlink.FLAG_ONLINK) != 0,
 		})
@@ -147,7 +149,7 @@ func ipOf(a netip.Addr) net.IP {
 }
 
 // AddLink follows Network. The bonding module makes a bond0 that nobody asked for when the first bond loads it.
-func (Linux) AddLink(l NewLink) error {
+func (Machine) AddLink(l kernel.NewLink) error {
 	_, err := netlink.LinkByName("bond0")
 	hadBond := err == nil
 	link, err := newLink(l)
@@ -158,7 +160,7 @@ func (Linux) AddLink(l NewLink) error {
 		return fmt.Errorf("make the %s %s: %w", l.Kind, l.Name, err)
 	}
 	if l.Kind == "bond" && l.Name != "bond0" && !hadBond {
-		Linux{}.RemoveLink("bond0")
+		Machine{}.RemoveLink("bond0")
 	}
 	got, err := netlink.LinkByName(l.Name)
 	if err != nil || got.Type() != l.Kind {
@@ -173,7 +175,7 @@ func (Linux) AddLink(l NewLink) error {
 	return nil
 }
 
-func newLink(l NewLink) (netlink.Link, error) {
+func newLink(l kernel.NewLink) (netlink.Link, error) {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = l.Name
 	switch l.Kind {
@@ -207,10 +209,10 @@ func withLink(name, what string, f func(netlink.Link) error) error {
 }
 
 // RemoveLink follows Network.
-func (Linux) RemoveLink(name string) error { return withLink(name, "remove", netlink.LinkDel) }
+func (Machine) RemoveLink(name string) error { return withLink(name, "remove", netlink.LinkDel) }
 
 // SetUp follows Network.
-func (Linux) SetUp(name string, up bool) error {
+func (Machine) SetUp(name string, up bool) error {
 	if up {
 		return withLink(name, "take up", netlink.LinkSetUp)
 	}
@@ -218,12 +220,12 @@ func (Linux) SetUp(name string, up bool) error {
 }
 
 // SetMTU follows Network.
-func (Linux) SetMTU(name string, mtu int) error {
+func (Machine) SetMTU(name string, mtu int) error {
 	return withLink(name, fmt.Sprintf("set the MTU to %d of", mtu), func(l netlink.Link) error { return netlink.LinkSetMTU(l, mtu) })
 }
 
 // SetMaster follows Network.
-func (Linux) SetMaster(name, master string) error {
+func (Machine) SetMaster(name, master string) error {
 	return withLink(name, "set the master to "+master+" of", func(l netlink.Link) error {
 		if master == "" {
 			return netlink.LinkSetNoMaster(l)
@@ -237,7 +239,7 @@ func (Linux) SetMaster(name, master string) error {
 }
 
 // AddAddress follows Network.
-func (Linux) AddAddress(a Address) error {
+func (Machine) AddAddress(a kernel.Address) error {
 	return withLink(a.Link, "add "+a.Prefix.String()+" to", func(l netlink.Link) error {
 		err := netlink.AddrAdd(l, &netlink.Addr{IPNet: ipNet(a.Prefix)})
 		if errors.Is(err, unix.EEXIST) {
@@ -248,13 +250,13 @@ func (Linux) AddAddress(a Address) error {
 }
 
 // RemoveAddress follows Network.
-func (Linux) RemoveAddress(a Address) error {
+func (Machine) RemoveAddress(a kernel.Address) error {
 	return withLink(a.Link, "remove "+a.Prefix.String()+" from", func(l netlink.Link) error {
 		return netlink.AddrDel(l, &netlink.Addr{IPNet: ipNet(a.Prefix)})
 	})
 }
 
-func netlinkRoute(r Route, l netlink.Link) *netlink.Route {
+func netlinkRoute(r kernel.Route, l netlink.Link) *netlink.Route {
 	n := &netlink.Route{
 		LinkIndex: l.Attrs().Index, Dst: ipNet(r.Destination.Masked()), Gw: ipOf(r.Gateway), Src: ipOf(r.Source),
 		Priority: int(r.Metric), MTU: int(r.MTU), Protocol: unix.RTPROT_STATIC, Table: unix.RT_TABLE_MAIN,
@@ -269,7 +271,7 @@ func netlinkRoute(r Route, l netlink.Link) *netlink.Route {
 }
 
 // AddRoute follows Network.
-func (Linux) AddRoute(r Route) error {
+func (Machine) AddRoute(r kernel.Route) error {
 	return withLink(r.Link, "add the route to "+r.Destination.String()+" through", func(l netlink.Link) error {
 		err := netlink.RouteAdd(netlinkRoute(r, l))
 		if errors.Is(err, unix.EEXIST) {
@@ -280,14 +282,14 @@ func (Linux) AddRoute(r Route) error {
 }
 
 // RemoveRoute follows Network.
-func (Linux) RemoveRoute(r Route) error {
+func (Machine) RemoveRoute(r kernel.Route) error {
 	return withLink(r.Link, "remove the route to "+r.Destination.String()+" through", func(l netlink.Link) error {
 		return netlink.RouteDel(netlinkRoute(r, l))
 	})
 }
 
 // NetworkChanges follows Network.
-func (Linux) NetworkChanges(ctx context.Context) (<-chan struct{}, error) {
+func (Machine) NetworkChanges(ctx context.Context) (<-chan struct{}, error) {
 	changed := make(chan struct{}, 1)
 	tell := func() {
 		select {
@@ -317,16 +319,16 @@ func (Linux) NetworkChanges(ctx context.Context) (<-chan struct{}, error) {
 }
 
 // ListenDHCP follows Network.
-func (Linux) ListenDHCP(link string) (net.PacketConn, error) {
+func (Machine) ListenDHCP(link string) (net.PacketConn, error) {
 	return nclient4.NewRawUDPConn(link, nclient4.ClientPort)
 }
 
 // ListenDHCP6 follows Network.
-func (Linux) ListenDHCP6(link string) (net.PacketConn, error) {
+func (Machine) ListenDHCP6(link string) (net.PacketConn, error) {
 	return nclient6.NewIPv6UDPConn(link, dhcpv6.DefaultClientPort)
 }
 
 // Dial follows Network.
-func (Linux) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (Machine) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(ctx, network, address)
 }

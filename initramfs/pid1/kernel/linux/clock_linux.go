@@ -1,4 +1,4 @@
-package kernel
+package linux
 
 import (
 	"errors"
@@ -7,31 +7,33 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 )
 
 // Now follows Clock.
-func (Linux) Now() time.Time { return time.Now().Round(0) }
+func (Machine) Now() time.Time { return time.Now().Round(0) }
 
 // AdjustClock follows Clock.
-func (Linux) AdjustClock(a Adjustment) (ClockState, error) {
+func (Machine) AdjustClock(a kernel.Adjustment) (kernel.ClockState, error) {
 	tx := timex(a)
 	state, err := unix.Adjtimex(&tx)
 	if err != nil {
-		return ClockState{}, os.NewSyscallError("adjtimex", err)
+		return kernel.ClockState{}, os.NewSyscallError("adjtimex", err)
 	}
 	return clockState(state, &tx), nil
 }
 
 // timex is a for the kernel. A step leaves the loop, so that the next adjustment starts it afresh.
-func timex(a Adjustment) unix.Timex {
+func timex(a kernel.Adjustment) unix.Timex {
 	tx := unix.Timex{
 		Modes:    unix.ADJ_NANO | unix.ADJ_STATUS | unix.ADJ_MAXERROR | unix.ADJ_ESTERROR,
 		Maxerror: a.MaxError.Microseconds(), Esterror: a.EstError.Microseconds(),
 	}
 	switch a.Leap {
-	case InsertSecond:
+	case kernel.InsertSecond:
 		tx.Status = unix.STA_INS
-	case DeleteSecond:
+	case kernel.DeleteSecond:
 		tx.Status = unix.STA_DEL
 	}
 	if !a.Step {
@@ -48,23 +50,23 @@ func timex(a Adjustment) unix.Timex {
 	return tx
 }
 
-func clockState(state int, tx *unix.Timex) ClockState {
+func clockState(state int, tx *unix.Timex) kernel.ClockState {
 	names := [...]string{"TIME_OK", "TIME_INS", "TIME_DEL", "TIME_OOP", "TIME_WAIT", "TIME_ERROR"}
-	s := ClockState{
-		State: fmt.Sprintf("state %d", state), Status: ClockStatus(tx.Status), Constant: int(tx.Constant),
+	s := kernel.ClockState{
+		State: fmt.Sprintf("state %d", state), Status: kernel.ClockStatus(tx.Status), Constant: int(tx.Constant),
 		Offset: time.Duration(tx.Offset), Frequency: tx.Freq,
 	}
 	if state >= 0 && state < len(names) {
 		s.State = names[state]
 	}
-	if s.Status&StatusNano == 0 {
+	if s.Status&kernel.StatusNano == 0 {
 		s.Offset *= 1000 // the kernel counts microseconds
 	}
 	return s
 }
 
 // SetRTC follows Clock.
-func (Linux) SetRTC(t time.Time) error {
+func (Machine) SetRTC(t time.Time) error {
 	f, err := os.OpenFile("/dev/rtc0", os.O_WRONLY, 0)
 	if err != nil {
 		return err
@@ -86,27 +88,27 @@ func rtcTime(t time.Time) unix.RTCTime {
 }
 
 // ReadPTP follows Clock. Of three readings it is the quickest, which what else the machine does has disturbed least.
-func (l Linux) ReadPTP(device string) (PTPReading, error) {
+func (l Machine) ReadPTP(device string) (kernel.PTPReading, error) {
 	f, err := os.Open(device)
 	if err != nil {
-		return PTPReading{}, err
+		return kernel.PTPReading{}, err
 	}
 	defer f.Close()
 	clock := unix.FdToClockID(int(f.Fd()))
-	var best PTPReading
+	var best kernel.PTPReading
 	for i := range 3 {
 		var ts unix.Timespec
 		before := l.Now()
 		err := unix.ClockGettime(clock, &ts)
 		after := l.Now()
 		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENODEV) {
-			return PTPReading{}, fmt.Errorf("%s is not a clock: %w", device, err)
+			return kernel.PTPReading{}, fmt.Errorf("%s is not a clock: %w", device, err)
 		}
 		if err != nil {
-			return PTPReading{}, fmt.Errorf("read %s: %w", device, err)
+			return kernel.PTPReading{}, fmt.Errorf("read %s: %w", device, err)
 		}
 		if i == 0 || after.Sub(before) < best.After.Sub(best.Before) {
-			best = PTPReading{before, time.Unix(ts.Unix()), after}
+			best = kernel.PTPReading{Before: before, Device: time.Unix(ts.Unix()), After: after}
 		}
 	}
 	return best, nil

@@ -1,4 +1,4 @@
-package kernel
+package linux
 
 import (
 	"errors"
@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 )
 
 // OpenWatchdog follows Watchdogs.
-func (Linux) OpenWatchdog(device string) (Watchdog, error) {
+func (Machine) OpenWatchdog(device string) (kernel.Watchdog, error) {
 	f, err := os.OpenFile(device, os.O_WRONLY, 0)
 	if err != nil {
 		return nil, err
