@@ -51,8 +51,8 @@ The disks come from a machine's boot report (its file, or what its console showe
     - {name: nvme0n1, size: 1TB, transport: nvme}
 
 It fails if a volume would not become ready.`,
-		Example: `  wrightctl volumes plan --config worker.yaml --disks disks.yaml
-  wrightctl volumes plan --config worker.yaml --disks report.json --wipe system:EPHEMERAL`,
+		Example: `  wrightctl volumes plan --config site7/worker.yaml --disks disks.yaml
+  wrightctl volumes plan --config site7/worker.yaml --disks disks.yaml --wipe system:EPHEMERAL --json`,
 		Args: cli.Arguments(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runVolumesPlan(cmd.Context(), a, opts) },
 	}
