@@ -40,7 +40,10 @@ func Libraries(base *tree.Tree, roots ...*tree.Tree) ([]elf.Library, error) {
 		if err != nil {
 			return nil, err
 		}
-		folders = append(append(folders, listed...), elf.DefaultFolders()...)
+		folders = append(folders, listed...)
+		for _, m := range []debugelf.Machine{debugelf.EM_X86_64, debugelf.EM_AARCH64} {
+			folders = append(folders, elf.DefaultFolders(m)...)
+		}
 	}
 	slices.Sort(own)
 	all, err := elf.Libraries(view, append(append(folders, "/usr/local/lib"), own...), ldcache.Compare)

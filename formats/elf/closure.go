@@ -263,9 +263,9 @@ func defaultFolders(i Info) []string {
 	return lib
 }
 
-// DefaultFolders are those of the machines with 64 bits that there are bases for.
-func DefaultFolders() []string {
-	return []string{"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"}
+// DefaultFolders are those that the linker of a little-endian machine with 64 bits searches without being told.
+func DefaultFolders(m elf.Machine) []string {
+	return defaultFolders(Info{Class: elf.ELFCLASS64, Data: elf.ELFDATA2LSB, Machine: m})
 }
 
 // triplet is the name of Debian's library folder for i's machine, "" where unknown.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -124,6 +125,7 @@ func TestLoader(t *testing.T) {
 	write("opt/keep", "")
 	oracle.Run(t, "gcc", "-shared", "-Wl,-soname,libodd.so.7", "-o", lib, write("lib.c", "int odd(void) { return 7; }\n"))
 	oracle.Run(t, "gcc", "-o", program, write("program.c", "int odd(void); int main(void) { return odd() != 7; }\n"), lib)
+	flags := map[string]ldcache.Flags{"amd64": ldcache.AMD64, "arm64": ldcache.ARM64}[runtime.GOARCH]
 	var entries []ldcache.Entry
 	for _, m := range regexp.MustCompile(`(?m)^\s+(\S+) => (/\S+)|^\s+(/\S+ld\S+) \(`).FindAllStringSubmatch(oracle.Run(t, "ldd", program), -1) {
 		from := m[2] + m[3]
@@ -134,17 +136,17 @@ func TestLoader(t *testing.T) {
 		to := from // the interpreter is found by its path
 		if m[1] != "" {
 			to = "/opt/" + m[1]
-			entries = append(entries, ldcache.Entry{Name: m[1], Path: to, Flags: ldcache.AMD64})
+			entries = append(entries, ldcache.Entry{Name: m[1], Path: to, Flags: flags})
 		}
 		write(to, string(content))
 	}
 	if len(entries) == 0 {
 		t.Skip("SKIPPED, NOT PASSED: ldd names no library")
 	}
-	entries = append(entries, ldcache.Entry{Name: "libodd.so.7", Path: "/opt/libodd.so.7", Flags: ldcache.AMD64})
+	entries = append(entries, ldcache.Entry{Name: "libodd.so.7", Path: "/opt/libodd.so.7", Flags: flags})
 	for i := range 300 { // for a search of some depth
 		name := "lib" + strings.Repeat("x", i%7) + strings.Repeat("1", i%5) + ".so." + string(rune('0'+i%10))
-		entries = append(entries, ldcache.Entry{Name: name, Path: "/opt/" + name, Flags: ldcache.AMD64})
+		entries = append(entries, ldcache.Entry{Name: name, Path: "/opt/" + name, Flags: flags})
 	}
 	write("etc/ld.so.cache", string(format(t, entries...)))
 	oracle.Run(t, "chroot", root, "/program")
