@@ -33,8 +33,6 @@ const nodeMachine = `machine:
       - name: no_such_module
       - name: brd
         parameters: [no_such_parameter=1, rd_nr=1]
-      - name: virtio_net
-        parameters: [napi_tx=N]
   sysctls:
     net.core.bpf_jit_harden: "1"
     net.core.somaxconn: "65535"
@@ -67,7 +65,7 @@ func nodeConfig(t *testing.T) string {
 	good := authority(t)
 	certs := "  " + strings.ReplaceAll(strings.TrimSpace(good+"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"+good), "\n", "\n  ")
 	text := strings.Replace(configareatest.Worker("node"), "machine:\n", nodeMachine, 1)
-	text = strings.Replace(text, "    disk: /dev/sda\n", "    disk: /dev/sda\n    extraKernelArgs: [panic=0, console=ttyS0, -slab_nomerge]\n", 1)
+	text = strings.Replace(text, "    disk: /dev/sda\n", "    disk: /dev/sda\n    extraKernelArgs: [panic=0, talos.platform=metal, -slab_nomerge]\n", 1)
 	return text + "---\napiVersion: v1alpha1\nkind: TrustedRootsConfig\nname: custom-ca\ncertificates: |-\n" + certs +
 		"\n---\napiVersion: v1alpha1\nkind: WatchdogTimerConfig\ndevice: /dev/watchdog0\ntimeout: 30s\n"
 }
@@ -99,7 +97,7 @@ func TestBootNode(t *testing.T) {
 	}
 	console := vmtest.Boot(t, vm.Options{
 		Image: built(t, "iso", "amd64", "--config", file), As: vm.CDROM, Firmware: vm.UEFI,
-		Until: regexp.MustCompile(`"readyMs".*"timeoutS":30\}[^\n]*\n|"timeoutS":30\}[^\n]*"readyMs"[^\n]*\n`), ExtraArgs: append(nic("n0"), "-uuid", "4c4c4544-0000-4000-8000-000000000001"),
+		Until: regexp.MustCompile(bootreport.Ready), ExtraArgs: append(nic("n0"), "-uuid", "4c4c4544-0000-4000-8000-000000000001"),
 	})
 	r := vmtest.Report(t, console)
 	for what, c := range map[string]struct {
@@ -108,7 +106,6 @@ func TestBootNode(t *testing.T) {
 	}{
 		"modules": {r.Settings.Modules, []string{
 			"dummy applied ", "softdog applied ", "no_such_module refused there is no such kernel module", "brd applied ",
-			"virtio_net pending the module was loaded without napi_tx=N",
 		}},
 		"sysctls": {r.Settings.Sysctls, []string{
 			"kernel.no_such_setting refused the kernel has no such setting", "net.core.bpf_jit_harden applied ", "net.core.somaxconn applied ",
@@ -117,7 +114,7 @@ func TestBootNode(t *testing.T) {
 		"sysfs": {r.Settings.Sysfs, []string{
 			"kernel.mm.transparent_hugepage.enabled applied ", "module/loop/parameters/nothing refused the kernel has no such setting",
 		}},
-		"arguments": {r.Settings.Arguments, []string{"panic=0 pending it takes effect", "console=ttyS0 applied ", "-slab_nomerge pending it takes"}},
+		"arguments": {r.Settings.Arguments, []string{"panic=0 pending it takes effect", "talos.platform=metal applied ", "-slab_nomerge pending it takes"}},
 		"rules": {r.Settings.Rules, []string{
 			`KERNEL=="null", MODE="0640", SYMLINK+="nothing/%k" applied `, `KERNEL=="null", RUN+="/bin/true" refused RUN is not supported`,
 		}},
