@@ -46,6 +46,7 @@ type Report struct {
 	Modules     Modules            `json:"modules"`
 	Disks       []Disk             `json:"disks"`
 	Discovered  []DiscoveredVolume `json:"discoveredVolumes,omitempty"`
+	Encryption  []EncryptedVolume  `json:"encryption,omitempty"`
 	Volumes     []Volume           `json:"volumes,omitempty"` // that the machine is to have
 	Mounts      []Mount            `json:"mounts,omitempty"`
 	Extensions  []Extension        `json:"extensions,omitempty"` // system extensions of the image

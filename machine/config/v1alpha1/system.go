@@ -101,12 +101,13 @@ type SystemDiskEncryption struct {
 
 // Encryption of a partition.
 type Encryption struct {
-	Provider  string          `yaml:"provider" enum:"luks2" doc:"How it is encrypted."`
-	Keys      []EncryptionKey `yaml:"keys" doc:"Keys, each of which opens the partition."`
-	Cipher    string          `yaml:"cipher" enum:"aes-xts-plain64|xchacha12,aes-adiantum-plain64|xchacha20,aes-adiantum-plain64" doc:"The cipher; aes-xts-plain64 where it is not given."`
-	KeySize   uint32          `yaml:"keySize" range:"128-512" doc:"Size of the cipher's key, in bits."`
-	BlockSize uint64          `yaml:"blockSize" range:"512-4096" doc:"Size of an encrypted block, in bytes."`
-	Options   []string        `yaml:"options" enum:"no_read_workqueue|no_write_workqueue|same_cpu_crypt" doc:"Options of dm-crypt for speed."`
+	Provider        string          `yaml:"provider" enum:"luks2" doc:"How it is encrypted."`
+	Keys            []EncryptionKey `yaml:"keys" doc:"Keys, each of which opens the partition."`
+	Cipher          string          `yaml:"cipher" enum:"aes-xts-plain64|xchacha12,aes-adiantum-plain64|xchacha20,aes-adiantum-plain64" doc:"The cipher; aes-xts-plain64 where it is not given."`
+	KeySize         uint32          `yaml:"keySize" range:"128-512" doc:"Size of the cipher's key, in bits."`
+	BlockSize       uint64          `yaml:"blockSize" range:"512-4096" doc:"Size of an encrypted block, in bytes."`
+	Options         []string        `yaml:"options" enum:"no_read_workqueue|no_write_workqueue|same_cpu_crypt" doc:"Options of dm-crypt for speed."`
+	WipeForeignKeys bool            `yaml:"wipeForeignKeys" doc:"Whether to empty key slots that neither this list nor the machine knows; they are kept otherwise."`
 }
 
 // EncryptionKey is a key in a slot, of one of four kinds.

@@ -4,6 +4,7 @@
 package keys
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -42,7 +43,8 @@ func IsOwn(tokenType string) bool {
 
 // Machine is what keys are made of.
 type Machine struct {
-	UUID       string // of the machine; "" where it is not known
+	UUID       string   // of the machine; "" where it is not known
+	Passphrase luks.KDF // of keys that nothing seals; the zero value is luks.Argon2id
 	TLS        *tls.Config
 	Dial       func(ctx context.Context, network, address string) (net.Conn, error)
 	TPM        tpm.TPM
@@ -69,7 +71,7 @@ type source interface {
 
 // New is a key of the volume whose partition has the given label. Which of its kinds c has was checked with the configuration.
 func New(c v1alpha1.EncryptionKey, label string, m Machine) Key {
-	k := Key{Slot: c.Slot, TokenType: markToken, KDF: luks.Argon2id()}
+	k := Key{Slot: c.Slot, TokenType: markToken, KDF: cmp.Or(m.Passphrase, luks.Argon2id())}
 	switch {
 	case c.Static != nil:
 		k.Kind, k.source = Static, static(c.Static.Passphrase)

@@ -15,8 +15,8 @@ import (
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/luks2"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
-	"github.com/bootwright/bootwright/initramfs/pid1/kernel/linux"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake"
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel/linux"
 	"github.com/bootwright/bootwright/internal/oracle"
 	"github.com/bootwright/bootwright/internal/report"
 )
