@@ -44,6 +44,7 @@ who manage them, and checks configurations before they are burnt into an image.`
 		newConfigCommand(a),
 		newMachineConfigCommand(a),
 		newValidateCommand(a),
+		newKMSCommand(a),
 		newVolumesCommand(a),
 		cli.VersionCommand("wrightctl", a.stdout),
 	)
