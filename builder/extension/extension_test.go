@@ -362,13 +362,13 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestMillionFiles: a million empty files pass the limit that holds where none is given, before they are all read.
-func TestMillionFiles(t *testing.T) {
+// TestTooManyFiles: the limit that holds where none is given. A million files are refused at the same one.
+func TestTooManyFiles(t *testing.T) {
 	t.Parallel()
 	pipe, w := io.Pipe()
 	go func() {
 		tw := stdtar.NewWriter(w)
-		for i := range 1_000_000 {
+		for i := range extension.DefaultMaxFiles + 50_000 {
 			if err := tw.WriteHeader(&stdtar.Header{Name: fmt.Sprint("rootfs/", i), Mode: 0o644}); err != nil {
 				break
 			}
