@@ -385,9 +385,9 @@ func TestWaits(t *testing.T) {
 		b.want("s", "waiting for the network, /a")
 		network.Set(true)
 		b.want("s", "waiting for /a")
-		time.Sleep(time.Minute)
+		time.Sleep(59500 * time.Millisecond) // between two looks
 		there.Store(true)
-		time.Sleep(2500 * time.Millisecond)
+		time.Sleep(3 * time.Second)
 		b.stop()
 		b.wantEvents("60: s begins", "62.5: s ends")
 	})
