@@ -25,7 +25,7 @@ func full() *Report {
 			Hostname: &Setting{[]string{"node-1"}, "configuration"}, Faults: []string{"bond0: why"},
 		},
 		Config:  Config{Source: "talos.config", Origin: "http://h/c", Waiting: "why"},
-		Modules: Modules{[]Module{{"loop", 1.5}}, []string{"aesni_intel"}, []Failed{{"x", "why"}}, 12},
+		Modules: Modules{[]Module{{"loop", 1.5}}, []string{"aesni_intel"}, []Failed{{"x", "why"}}, []string{"loop"}, 12},
 		Disks:   []Disk{{Name: "vda", Size: 1 << 30, SectorSize: 512, Transport: "virtio", Model: "m", Serial: "s", ReadOnly: true, Rotational: true, Removable: true, CDROM: true}},
 		Logs: Logs{
 			[]LogRing{{"machined", 20, 10, 4096}}, []LogDestination{{"tcp://h:1/", "services", "waiting", 8, 1, "connection refused"}}, 3,
