@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,10 +86,11 @@ func TestURL(t *testing.T) {
 
 // TestURLLater: a machine whose server is away is ready without its configuration, says so, and takes it when it comes.
 func TestURLLater(t *testing.T) {
-	text := ""
+	var text atomic.Value
+	text.Store("")
 	m := bubble(t, good+" talos.config=http://10.0.0.9/c", func(t *testing.T, m *fake.Machine) {
 		online(t, m, false)
-		m.Servers = map[string]func(net.Conn){"10.0.0.9:80": web(func(string) string { return text })}
+		m.Servers = map[string]func(net.Conn){"10.0.0.9:80": web(func(string) string { return text.Load().(string) })}
 	}, func(t *testing.T, m *fake.Machine) {
 		wait(25 * time.Second)
 		r := reportOf(t, m)
@@ -98,7 +100,7 @@ func TestURLLater(t *testing.T) {
 		if r.Hostname != "leased" {
 			t.Errorf("host name %s", r.Hostname)
 		}
-		text = configareatest.Worker("late")
+		text.Store(configareatest.Worker("late"))
 		wait(2 * time.Minute)
 	})
 	if r := reportOf(t, m); r.Hostname != "late" || r.Config.Waiting != "" || len(r.Config.Documents) != 1 {
