@@ -71,11 +71,12 @@ func (o *installOptions) bind(cmd *cobra.Command) {
 func newInstallCommand(a *app) *cobra.Command {
 	var opts installOptions
 	cmd := &cobra.Command{
-		Use:     "install --disk DISK",
-		Short:   "install onto a disk",
-		Example: "  installer install --disk /dev/sda\n  installer install --disk /dev/vda --config https://10.0.0.1/node.yaml --extra-kernel-arg console=ttyS1 --force",
-		Args:    cli.Arguments(0, 0, ""),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runInstall(cmd.Context(), a, opts, true) },
+		Use:         "install --disk DISK",
+		Short:       "install onto a disk",
+		Example:     "  installer install --disk /dev/sda\n  installer install --disk /dev/vda --config https://10.0.0.1/node.yaml --extra-kernel-arg console=ttyS1 --force",
+		Annotations: map[string]string{cli.ParseOnly: "needs a disk"},
+		Args:        cli.Arguments(0, 0, ""),
+		RunE:        func(cmd *cobra.Command, _ []string) error { return runInstall(cmd.Context(), a, opts, true) },
 	}
 	opts.bind(cmd)
 	return cmd
@@ -84,11 +85,12 @@ func newInstallCommand(a *app) *cobra.Command {
 func newPlanCommand(a *app) *cobra.Command {
 	var opts installOptions
 	cmd := &cobra.Command{
-		Use:     "plan --disk DISK",
-		Short:   "show what install would do, and do nothing",
-		Example: "  installer plan --disk /dev/sda",
-		Args:    cli.Arguments(0, 0, ""),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runInstall(cmd.Context(), a, opts, false) },
+		Use:         "plan --disk DISK",
+		Short:       "show what install would do, and do nothing",
+		Example:     "  installer plan --disk /dev/sda",
+		Annotations: map[string]string{cli.ParseOnly: "needs a disk"},
+		Args:        cli.Arguments(0, 0, ""),
+		RunE:        func(cmd *cobra.Command, _ []string) error { return runInstall(cmd.Context(), a, opts, false) },
 	}
 	opts.bind(cmd)
 	return cmd

@@ -33,9 +33,10 @@ func newUpgradeCommand(a *app) *cobra.Command {
 		Short: "put the system beside the one that is installed; it starts next",
 		Long: `upgrade puts the system beside the one that is installed, which stays. The new one starts next and has three tries to say that it is good;
 then the old one starts again. The same system with the same kernel arguments changes nothing.`,
-		Example: "  installer upgrade --disk /dev/sda\n  installer upgrade --efi /mnt/efi --extra-kernel-arg -console --extra-kernel-arg console=ttyS1",
-		Args:    cli.Arguments(0, 0, ""),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runUpgrade(cmd.Context(), a, opts) },
+		Example:     "  installer upgrade --disk /dev/sda\n  installer upgrade --efi /mnt/efi --extra-kernel-arg -console --extra-kernel-arg console=ttyS1",
+		Annotations: map[string]string{cli.ParseOnly: "needs a disk"},
+		Args:        cli.Arguments(0, 0, ""),
+		RunE:        func(cmd *cobra.Command, _ []string) error { return runUpgrade(cmd.Context(), a, opts) },
 	}
 	opts.bind(cmd)
 	f := cmd.Flags()

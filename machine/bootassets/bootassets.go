@@ -75,8 +75,8 @@ const maxDescription = 1 << 20
 
 // Open opens the files in the folder dir, such as /usr/install/amd64. It reads the description only; Verify reads the rest. The error
 // is NotFound where there is none, and Invalid where one is damaged or a file is missing.
-func Open(dir string) (a *Assets, err error) {
-	a = &Assets{files: map[string]blob.Blob{}}
+func Open(dir string) (_ *Assets, err error) {
+	a := &Assets{files: map[string]blob.Blob{}}
 	defer func() {
 		if err != nil {
 			a.Close()
