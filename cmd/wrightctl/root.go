@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bootwright/bootwright/cmd/wrightctl/kmscmd"
 	"github.com/bootwright/bootwright/internal/cli"
 )
 
@@ -44,7 +45,9 @@ who manage them, and checks configurations before they are burnt into an image.`
 		newConfigCommand(a),
 		newMachineConfigCommand(a),
 		newValidateCommand(a),
-		newKMSCommand(a),
+		kmscmd.New(kmscmd.App{Stderr: a.stderr, Quiet: &a.quiet, Read: a.read, WriteSecret: func(ctx context.Context, force bool, path string, data []byte) error {
+			return a.write(ctx, force, output{path, data, secret})
+		}}),
 		newVolumesCommand(a),
 		cli.VersionCommand("wrightctl", a.stdout),
 	)

@@ -31,7 +31,7 @@ func (b *boot) startVolumes() error {
 	text, _ := args.Get(cmdline.Wipe)
 	wipe, wrong := plan.ParseWipe(text)
 	b.volumes = volumes.New(volumes.Deps{
-		M: b.m, Config: &b.config, Wipe: wipe, Log: b.say(),
+		M: b.m, Config: &b.config, Wipe: wipe, Log: b.say(), Open: b.openEncrypted(b.newOpener()),
 		Discover: volumes.Discovery(b.disks.Refresh, &b.disks.Disks, &b.disks.Volumes),
 		Changed:  func() <-chan struct{} { _, c := b.disks.Volumes.Watch(); return c },
 		Report: func(v []bootreport.Volume, m []bootreport.Mount) {

@@ -1,10 +1,12 @@
-package main
+// Package kmscmd is wrightctl kms: a service that seals the keys of disks.
+package kmscmd
 
 import (
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -16,16 +18,26 @@ import (
 	"github.com/bootwright/bootwright/machine/kms"
 )
 
-func newKMSCommand(a *app) *cobra.Command {
+// App is what the commands need of the program.
+type App struct {
+	Stderr io.Writer
+	Quiet  *bool // no more than errors and results
+	// Read reads a file, and WriteSecret writes one for its owner only, over one that is there only with force.
+	Read        func(ctx context.Context, path string) ([]byte, error)
+	WriteSecret func(ctx context.Context, force bool, path string, data []byte) error
+}
+
+// New is the command kms.
+func New(a App) *cobra.Command {
 	return cli.Parent(&cobra.Command{
 		Use:   "kms",
 		Short: "seal the keys of machines' disks over the network",
 		Long: `kms is a small service that seals the keys of encrypted disks: machines whose configuration has a key of kind kms ask it at
 each boot, and do not open their disks away from it. It is for trying that out and for small sites.`,
-	}, newKMSKeyCommand(a), newKMSServeCommand(a))
+	}, newKeyCommand(a), newServeCommand(a))
 }
 
-func newKMSKeyCommand(a *app) *cobra.Command {
+func newKeyCommand(a App) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "key FILE",
@@ -35,19 +47,19 @@ without it nobody can: keep a copy in a safe place.`,
 		Example: "  wrightctl kms key kms.key",
 		Args:    cli.Arguments(1, 1, "a file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.write(cmd.Context(), force, output{args[0], []byte(kms.NewKey() + "\n"), secret})
+			return a.WriteSecret(cmd.Context(), force, args[0], []byte(kms.NewKey()+"\n"))
 		},
 	}
-	bindForce(cmd, &force)
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "replace files that are there already")
 	return cmd
 }
 
-type kmsServeOptions struct {
+type serveOptions struct {
 	key, listen, crt, tlsKey string
 }
 
-func newKMSServeCommand(a *app) *cobra.Command {
-	var opts kmsServeOptions
+func newServeCommand(a App) *cobra.Command {
+	var opts serveOptions
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "answer machines until interrupted",
@@ -59,7 +71,7 @@ What was sealed for the UUID of one machine is not unsealed for another, but a U
 service and has the disk of a machine and its UUID can open it.`,
 		Example:     `  wrightctl kms serve --key kms.key --listen 10.0.0.5:4050 --tls-crt kms.crt --tls-key kms-tls.key`,
 		Args:        cli.Arguments(0, 0, ""),
-		RunE:        func(cmd *cobra.Command, _ []string) error { return runKMSServe(cmd.Context(), a, opts) },
+		RunE:        func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), a, opts) },
 		Annotations: map[string]string{cli.ParseOnly: "it goes on until it is interrupted"},
 	}
 	cmd.Flags().StringVar(&opts.key, "key", "", "`FILE` with the key that wrightctl kms key made")
@@ -67,18 +79,20 @@ service and has the disk of a machine and its UUID can open it.`,
 	cmd.Flags().StringVar(&opts.crt, "tls-crt", "", "`FILE` with the certificate of the service, and those that signed it")
 	cmd.Flags().StringVar(&opts.tlsKey, "tls-key", "", "`FILE` with the certificate's key")
 	cmd.MarkFlagsRequiredTogether("tls-crt", "tls-key")
-	must(cmd, "key")
+	if err := cmd.MarkFlagRequired("key"); err != nil {
+		panic("kmscmd: " + err.Error()) // the flag was bound before
+	}
 	return cmd
 }
 
 // Limits of the service: a request takes a few milliseconds and a hundred bytes.
 const (
-	kmsRequestTime = 10 * time.Second
-	kmsGrace       = 2 * time.Second
+	requestTime  = 10 * time.Second
+	shutdownTime = 2 * time.Second
 )
 
-func runKMSServe(ctx context.Context, a *app, opts kmsServeOptions) error {
-	key, err := a.read(ctx, opts.key)
+func runServe(ctx context.Context, a App, opts serveOptions) error {
+	key, err := a.Read(ctx, opts.key)
 	if err != nil {
 		return err
 	}
@@ -93,11 +107,11 @@ func runKMSServe(ctx context.Context, a *app, opts kmsServeOptions) error {
 	server := &http.Server{
 		Handler:     &kms.Server{Seal: sealer.Seal, Unseal: sealer.Unseal, Answered: a.answered},
 		Protocols:   &http.Protocols{},
-		ReadTimeout: kmsRequestTime, WriteTimeout: kmsRequestTime,
+		ReadTimeout: requestTime, WriteTimeout: requestTime,
 	}
 	server.Protocols.SetHTTP2(true)
 	server.Protocols.SetUnencryptedHTTP2(opts.crt == "")
-	fmt.Fprintf(a.stderr, "listening at %s\n", listener.Addr())
+	fmt.Fprintf(a.Stderr, "listening at %s\n", listener.Addr())
 	ended := make(chan error, 1)
 	go func() { ended <- opts.serve(server, listener) }()
 	select {
@@ -105,14 +119,14 @@ func runKMSServe(ctx context.Context, a *app, opts kmsServeOptions) error {
 		return err
 	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(context.Background(), kmsGrace)
+	grace, cancel := context.WithTimeout(context.Background(), shutdownTime)
 	defer cancel()
 	server.Shutdown(grace) // what is not done by then is asked again
 	return nil
 }
 
 // open listens, after it has looked at the certificate.
-func (o kmsServeOptions) open(ctx context.Context) (net.Listener, error) {
+func (o serveOptions) open(ctx context.Context) (net.Listener, error) {
 	if o.crt != "" {
 		if _, err := tls.LoadX509KeyPair(o.crt, o.tlsKey); err != nil {
 			return nil, report.Errorf(report.Invalid, "--tls-crt and --tls-key: %w", err)
@@ -125,7 +139,7 @@ func (o kmsServeOptions) open(ctx context.Context) (net.Listener, error) {
 	return listener, nil
 }
 
-func (o kmsServeOptions) serve(s *http.Server, l net.Listener) error {
+func (o serveOptions) serve(s *http.Server, l net.Listener) error {
 	var err error
 	if o.crt != "" {
 		err = s.ServeTLS(l, o.crt, o.tlsKey)
@@ -139,12 +153,12 @@ func (o kmsServeOptions) serve(s *http.Server, l net.Listener) error {
 }
 
 // answered prints a line for a request.
-func (a *app) answered(method string, q kms.Request, err error) {
+func (a App) answered(method string, q kms.Request, err error) {
 	outcome := "done"
 	if err != nil {
 		outcome = err.Error()
 	}
-	if !a.quiet || err != nil {
-		fmt.Fprintf(a.stderr, "%.20q for %.64q: %s\n", method, q.NodeUUID, outcome)
+	if !*a.Quiet || err != nil {
+		fmt.Fprintf(a.Stderr, "%.20q for %.64q: %s\n", method, q.NodeUUID, outcome)
 	}
 }
