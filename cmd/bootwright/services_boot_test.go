@@ -123,7 +123,14 @@ container:
   entrypoint: /hello
   args: [--loud]
   environment: [WHO=nobody]
-  mounts: [{source: /proc, destination: /host/proc, type: bind, options: [rbind, ro]}]
+  mounts:
+    - {source: /proc, destination: /host/proc, type: bind, options: [rbind, ro]}
+    - {source: /sys, destination: /host/sys, type: bind, options: [rbind, ro]}
+    - {source: /run, destination: /host/run, type: bind, options: [rbind, ro]}
+    - {source: /run/containerd, destination: /run/containerd, type: bind, options: [rbind, rw]}
+    - {source: /usr, destination: /usr, type: bind, options: [rbind, ro]}
+    - {source: /lib, destination: /lib, type: bind, options: [rbind, ro]}
+    - {source: /lib64, destination: /lib64, type: bind, options: [rbind, ro]}
 depends:
   - configuration: true
   - network: [addresses, connectivity, hostname, etcfiles]
@@ -145,6 +152,9 @@ logToConsole: true
 	write(roots+"dump/usr/bin/containerd", "the machine's is mounted over it")
 	write(specs+"bad.yaml", "name: bad\ncontainer: {entrypoint: /nothing}\n")
 	write(roots+"bad/nothing", "not a program\n")
+	for _, dir := range []string{"proc", "dev", "sys", "run"} { // for a container on the machine's own root
+		write(roots+"hello/"+dir+"/.keep", "")
+	}
 	program := filepath.Join(root, roots, "hello/hello")
 	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
 		t.Fatal(err)
@@ -166,6 +176,14 @@ func freePort(t *testing.T) int {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+// tell asks once, and takes no answer.
+func tell(port int, path string) {
+	client := http.Client{Timeout: time.Second}
+	if r, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d%s", port, path)); err == nil {
+		r.Body.Close()
+	}
 }
 
 // get asks until there is an answer or the test ends.

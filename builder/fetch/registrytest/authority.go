@@ -39,12 +39,12 @@ func NewAuthority(t testing.TB) *Authority {
 	return &Authority{cert, encode("CERTIFICATE", der), key}
 }
 
-// Issue makes a certificate for 127.0.0.1, of servers and clients, that ends at a time, and its key, as PEM.
-func (a *Authority) Issue(t testing.TB, end time.Time) (cert, key []byte) {
+// Issue makes a certificate for 127.0.0.1 and hosts, of servers and clients, that ends at a time, and its key, as PEM.
+func (a *Authority) Issue(t testing.TB, end time.Time, hosts ...string) (cert, key []byte) {
 	t.Helper()
 	k := newKey(t)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: end, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		SerialNumber: big.NewInt(2), NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: end, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: hosts,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.Cert, k.Public(), a.key)

@@ -5,6 +5,7 @@ package vmtest
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -33,6 +34,16 @@ const starved = "IO-APIC + timer doesn't work"
 func Boot(t testing.TB, o vm.Options) string {
 	t.Helper()
 	Need(t)
+	console, err := Try(t, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return console
+}
+
+// Try is Boot for goroutines of a test: it returns the error with which Boot fails.
+func Try(t testing.TB, o vm.Options) (string, error) {
+	t.Helper()
 	if o.Until == nil {
 		o.Until = regexp.MustCompile(regexp.QuoteMeta(bootreport.Ready))
 	}
@@ -52,10 +63,10 @@ func Boot(t testing.TB, o vm.Options) string {
 	}
 	if err != nil {
 		end := console.Bytes()[max(0, console.Len()-16<<10):]
-		t.Fatalf("%v\n%s\n--- the end of its console:\n%s", err, strings.Join(res.Command, " "), end)
+		return "", fmt.Errorf("%w\n%s\n--- the end of its console:\n%s", err, strings.Join(res.Command, " "), end)
 	}
 	t.Logf("%q after %.1f s (%s)", res.Match, res.Elapsed.Seconds(), res.Accel)
-	return console.String()
+	return console.String(), nil
 }
 
 // Report is the boot report in a console. The test fails unless there is exactly one, on a line that did not break.
