@@ -1,4 +1,5 @@
-package main
+// Package volumescmd is `wrightctl volumes`: what a machine would do with its disks.
+package volumescmd
 
 import (
 	"bytes"
@@ -6,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,20 +21,27 @@ import (
 	"github.com/bootwright/bootwright/machine/volumes"
 )
 
-func newVolumesCommand(a *app) *cobra.Command {
+// Env is what the commands need of the program that they are part of.
+type Env struct {
+	Stdout io.Writer
+	Read   func(ctx context.Context, path string) ([]byte, error) // a file; - is standard input
+}
+
+// NewCommand is the command.
+func NewCommand(e Env) *cobra.Command {
 	return cli.Parent(&cobra.Command{
 		Use:   "volumes",
 		Short: "say what becomes of a machine's disks",
-	}, newVolumesPlanCommand(a))
+	}, newPlanCommand(e))
 }
 
-type volumesPlanOptions struct {
+type planOptions struct {
 	config, disks, wipe string
 	json                bool
 }
 
-func newVolumesPlanCommand(a *app) *cobra.Command {
-	var opts volumesPlanOptions
+func newPlanCommand(e Env) *cobra.Command {
+	var opts planOptions
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "say which volumes a machine would make on its disks, and why not others",
@@ -54,18 +63,20 @@ It fails if a volume would not become ready.`,
 		Example: `  wrightctl volumes plan --config site7/worker.yaml --disks disks.yaml
   wrightctl volumes plan --config site7/worker.yaml --disks disks.yaml --wipe system:EPHEMERAL --json`,
 		Args: cli.Arguments(0, 0, ""),
-		RunE: func(cmd *cobra.Command, _ []string) error { return runVolumesPlan(cmd.Context(), a, opts) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runPlan(cmd.Context(), e, opts) },
 	}
 	cmd.Flags().StringVarP(&opts.config, "config", "c", "", "`FILE` with the machine configuration; without it there is none")
 	cmd.Flags().StringVarP(&opts.disks, "disks", "d", "", "`FILE` with the disks; - for standard input")
 	cmd.Flags().StringVar(&opts.wipe, "wipe", "", "`WHAT` the kernel argument talos.experimental.wipe would say")
 	cmd.Flags().BoolVar(&opts.json, "json", false, "print JSON")
-	must(cmd, "disks")
+	if err := cmd.MarkFlagRequired("disks"); err != nil {
+		panic("wrightctl: " + err.Error()) // the flag was bound before
+	}
 	return cmd
 }
 
-func runVolumesPlan(ctx context.Context, a *app, opts volumesPlanOptions) error {
-	text, err := a.read(ctx, opts.disks)
+func runPlan(ctx context.Context, e Env, opts planOptions) error {
+	text, err := e.Read(ctx, opts.disks)
 	if err != nil {
 		return err
 	}
@@ -77,7 +88,7 @@ func runVolumesPlan(ctx context.Context, a *app, opts volumesPlanOptions) error 
 		return err
 	}
 	if opts.config != "" {
-		if text, err = a.read(ctx, opts.config); err != nil {
+		if text, err = e.Read(ctx, opts.config); err != nil {
 			return err
 		}
 		var findings report.Findings
@@ -87,9 +98,9 @@ func runVolumesPlan(ctx context.Context, a *app, opts volumesPlanOptions) error 
 	}
 	steps, after, last := volumes.Simulate(m)
 	if opts.json {
-		err = cli.PrintJSON(a.stdout, newVolumesPlan(m, steps, after, last))
+		err = cli.PrintJSON(e.Stdout, newPlan(m, steps, after, last))
 	} else {
-		_, err = a.stdout.Write(drawPlan(m, steps, after, last))
+		_, err = e.Stdout.Write(drawPlan(m, steps, after, last))
 	}
 	if err != nil {
 		return err
@@ -137,8 +148,8 @@ func disksOf(name string, text []byte) (volumes.Machine, error) {
 	return m, nil
 }
 
-// volumesPlan is what --json prints.
-type volumesPlan struct {
+// plan is what --json prints.
+type plan struct {
 	SystemDisk string            `json:"systemDisk"`
 	Steps      []volumeStep      `json:"steps"`
 	Volumes    []volumeOutcome   `json:"volumes"`
@@ -169,8 +180,8 @@ type diskOutcome struct {
 	Reason string `json:"reason"` // empty where it gets the volume
 }
 
-func newVolumesPlan(m volumes.Machine, steps []volumes.Step, after volumes.Machine, last volumes.Plan) volumesPlan {
-	p := volumesPlan{SystemDisk: last.SystemDisk, Steps: []volumeStep{}, After: after.Volumes}
+func newPlan(m volumes.Machine, steps []volumes.Step, after volumes.Machine, last volumes.Plan) plan {
+	p := plan{SystemDisk: last.SystemDisk, Steps: []volumeStep{}, After: after.Volumes}
 	for _, s := range steps {
 		p.Steps = append(p.Steps, volumeStep{string(s.Action), s.Volume, s.Disk, s.Number, s.Start, s.Size, volumes.Commands(after, s)})
 	}
