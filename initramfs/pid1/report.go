@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bootwright/bootwright/initramfs/pid1/hardware"
 	"github.com/bootwright/bootwright/machine/bootreport"
 )
 
@@ -78,8 +79,8 @@ func (b *boot) announce(text string) {
 		loaded.Kernel = b.kernelModules()
 		b.reporting.change(func(r *bootreport.Report) { r.Modules = loaded })
 	}
-	kept := b.logs.Report()
-	b.reporting.change(func(r *bootreport.Report) { r.Logs = kept })
+	kept, own := b.logs.Report(), hardware.Init(b.m)
+	b.reporting.change(func(r *bootreport.Report) { r.Logs, r.Init = kept, own })
 	line := b.reporting.line()
 	err := b.m.MkdirAll(path.Dir(bootreport.Path), 0o755)
 	if err == nil {

@@ -38,6 +38,7 @@ type Report struct {
 	Machine     Machine            `json:"machine"`
 	CPUs        int                `json:"cpus"`
 	Memory      Memory             `json:"memory"`
+	Init        Init               `json:"init,omitzero"`
 	Clock       Clock              `json:"clock"`
 	Root        Root               `json:"root"`
 	Hostname    string             `json:"hostname,omitempty"` // without the domain

@@ -51,3 +51,13 @@ func TestFirmware(t *testing.T) {
 		}
 	}
 }
+
+func TestInit(t *testing.T) {
+	m := fake.New(t, map[string]string{"proc/self/status": "Name:\tinit\nVmRSS:\t  2048 kB\n", "proc/self/stat": "1 (a) b) S 0 1 1 0 -1 4 9 9 9 9 12 34 0 0 20\n"})
+	if got, want := Init(m), (bootreport.Init{Resident: 2 << 20, UserMS: 120, SystemMS: 340}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := Init(fake.New(t, map[string]string{"proc/self/stat": "x"})); got != (bootreport.Init{}) {
+		t.Errorf("of nothing %+v", got)
+	}
+}
