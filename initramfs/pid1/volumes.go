@@ -68,8 +68,8 @@ func (b *boot) awaitVar() error {
 // configFile is the machine configuration in STATE.
 const configFile = "config.yaml"
 
-// keptConfig reads the configuration that STATE has. Where it has none there is nothing to say, and one that is not good is
-// left to be looked at.
+// keptConfig reads the configuration that STATE has. Where it has none there is nothing to say; one that is not good is a fault,
+// and gives way to the next that the machine finds.
 func (b *boot) keptConfig() (c *config.Config, said bootreport.Config, err error) {
 	s, _ := b.volumes.Status().Get()
 	dir := s.Mounts[layout.State]
