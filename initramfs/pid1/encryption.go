@@ -46,7 +46,7 @@ func (b *boot) keyMachine() keys.Machine {
 	volumes, _ := b.volumes.Status().Get()
 	return keys.Machine{
 		UUID: cmp.Or(string(volumes.Meta[meta.UUIDOverride]), hardware.Machine(b.m).UUID),
-		TLS:  &tls.Config{Time: b.now, RootCAs: b.trusted()},
+		TLS:  &tls.Config{Time: b.now}, // the base's authorities: STATE is opened before the configuration is known
 		Dial: b.m.Dial,
 		TPM:  tpm.TPM{Open: func() (transport.TPMCloser, error) { return linuxtpm.Open(tpmDevice) }},
 		SecureBoot: func() (enforced, setupMode bool) {
