@@ -11,6 +11,7 @@ import (
 	"github.com/bootwright/bootwright/initramfs/pid1/logs"
 	"github.com/bootwright/bootwright/initramfs/pid1/modules"
 	"github.com/bootwright/bootwright/initramfs/pid1/node"
+	"github.com/bootwright/bootwright/initramfs/pid1/rootfs"
 	"github.com/bootwright/bootwright/initramfs/pid1/services"
 	"github.com/bootwright/bootwright/initramfs/pid1/supervise"
 	"github.com/bootwright/bootwright/initramfs/pid1/volumes"
@@ -18,13 +19,12 @@ import (
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/config"
 	"github.com/bootwright/bootwright/machine/config/v1alpha1"
-	"github.com/bootwright/bootwright/machine/extlayers"
 )
 
 // boot is a boot that is going on.
 type boot struct {
 	m       kernel.Kernel
-	layers  []extlayers.Layer // of the root, over the base
+	root    rootfs.Root
 	group   *supervise.Group
 	modules *modules.Loader
 	disks   *disks.Watcher
@@ -70,8 +70,8 @@ func (b *boot) steps() []step {
 		{"root-modules", false, b.loadRootModules},
 		{"extensions", false, b.readExtensions},
 		{"root", true, b.mountRoot},
-		{"writable", false, b.mountWritable},
-		{"switch", true, b.switchRoot},
+		{"writable", false, b.root.MountWritable},
+		{"switch", true, b.root.Switch},
 		{"modules", false, b.loadDeviceModules},
 		{"disks", false, b.watchDisks},
 		{"state", false, b.startVolumes},
@@ -93,6 +93,7 @@ func (b *boot) steps() []step {
 func Run(m kernel.Kernel) {
 	b := &boot{m: m, reporting: newReporting(), again: make(chan struct{}, 1), ended: make(chan struct{})}
 	b.logs.Logs = logs.New(m.SinceBoot)
+	b.root = b.newRoot()
 	b.group = supervise.New(b.panicked, b.taskFailed)
 	b.services = b.newServices()
 	b.group.Go("signals", b.obeySignals)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake"
+	"github.com/bootwright/bootwright/initramfs/pid1/rootfs"
 	"github.com/bootwright/bootwright/machine/bootreport"
 )
 
@@ -178,7 +179,7 @@ func TestRootCannotBeMounted(t *testing.T) {
 		"no image":   {func(t *testing.T, m *fake.Machine) { must(t, m.Remove("/rootfs.sqsh")) }, "root image /rootfs.sqsh: open /rootfs.sqsh: no such file"},
 		"other file": {func(t *testing.T, m *fake.Machine) { must(t, m.WriteFile("/rootfs.sqsh", []byte("ELF"), 0)) }, "not a squashfs image"},
 		"truncated":  {func(t *testing.T, m *fake.Machine) { must(t, m.WriteFile("/rootfs.sqsh", []byte(squashfs(8192)), 0)) }, "truncated: it has 4096 bytes of 8192"},
-		"refused":    {func(t *testing.T, m *fake.Machine) { m.MountErrors[newRoot] = syscall.EINVAL }, "mount on /newroot: invalid argument"},
+		"refused":    {func(t *testing.T, m *fake.Machine) { m.MountErrors[rootfs.Dir] = syscall.EINVAL }, "mount on /newroot: invalid argument"},
 		"no /proc":   {func(t *testing.T, m *fake.Machine) { m.MountErrors["/proc"] = syscall.EPERM }, "mount on /proc: operation not permitted"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -217,7 +218,7 @@ func must(t *testing.T, err error) {
 
 // TestPanicArgument: with panic=0 a machine that cannot boot stays as it is, until ctrl-alt-del.
 func TestPanicArgument(t *testing.T) {
-	m := bubble(t, "panic=0", func(t *testing.T, m *fake.Machine) { m.MountErrors[newRoot] = syscall.EINVAL }, func(t *testing.T, m *fake.Machine) {
+	m := bubble(t, "panic=0", func(t *testing.T, m *fake.Machine) { m.MountErrors[rootfs.Dir] = syscall.EINVAL }, func(t *testing.T, m *fake.Machine) {
 		wait(time.Hour)
 		if m.Ended() != "" {
 			t.Errorf("ended in %q", m.Ended())
@@ -358,8 +359,8 @@ func TestLayers(t *testing.T) {
 		if root := reportOf(t, m).Root; !slices.Equal(root.Layers, []string{"rootfs", "000.extra"}) || root.Size != 8192 {
 			t.Errorf("%+v", root)
 		}
-		i := slices.IndexFunc(m.Mounts, func(mt kernel.Mount) bool { return mt.Target == newRoot })
-		if want := "lowerdir=" + layers + "/0:" + layers + "/rootfs"; m.Mounts[i].Data != want {
+		i := slices.IndexFunc(m.Mounts, func(mt kernel.Mount) bool { return mt.Target == rootfs.Dir })
+		if want := "lowerdir=" + rootfs.Layers + "/0:" + rootfs.Layers + "/rootfs"; m.Mounts[i].Data != want {
 			t.Errorf("overlay of %q, want %q", m.Mounts[i].Data, want)
 		}
 		m.Signal(syscall.SIGPWR)

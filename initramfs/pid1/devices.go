@@ -10,6 +10,7 @@ import (
 	"github.com/bootwright/bootwright/initramfs/pid1/hardware"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/modules"
+	"github.com/bootwright/bootwright/initramfs/pid1/rootfs"
 	"github.com/bootwright/bootwright/machine/bootreport"
 )
 
@@ -101,5 +102,5 @@ func (b *boot) mountFirmwareVariables() error {
 		return nil
 	}
 	err := b.modules.Load("efivarfs")
-	return errors.Join(err, b.m.Mount(kernel.Mount{Type: "efivarfs", Target: "/sys/firmware/efi/efivars", Flags: restricted}))
+	return errors.Join(err, b.m.Mount(kernel.Mount{Type: "efivarfs", Target: "/sys/firmware/efi/efivars", Flags: rootfs.Restricted}))
 }

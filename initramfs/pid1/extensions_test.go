@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake"
+	"github.com/bootwright/bootwright/initramfs/pid1/rootfs"
 )
 
 // threeExtensions puts the extensions a, b and c into the initramfs of m; each has a file of its own, and the file x.
@@ -35,7 +36,7 @@ func TestExtensions(t *testing.T) {
 		"truncated": {func(t *testing.T, m *fake.Machine) {
 			must(t, m.WriteFile("/001.b.sqsh", []byte(squashfs(9000)[:4096]), 0))
 		}, "a c", "b", "c", "extension b 1 is left out: root image /001.b.sqsh: truncated"},
-		"refused": {func(t *testing.T, m *fake.Machine) { m.MountErrors[layers+"/0"] = syscall.EINVAL }, "b c", "a", "c", "extension a 1 is left out"},
+		"refused": {func(t *testing.T, m *fake.Machine) { m.MountErrors[rootfs.Layers+"/0"] = syscall.EINVAL }, "b c", "a", "c", "extension a 1 is left out"},
 		"all": {func(t *testing.T, m *fake.Machine) {
 			for _, image := range []string{"/000.a.sqsh", "/001.b.sqsh", "/002.c.sqsh"} {
 				must(t, m.WriteFile(image, []byte("soup"), 0))
@@ -85,7 +86,7 @@ func TestExtensionStatus(t *testing.T) {
 	r := reportOf(t, m)
 	for _, e := range r.Extensions {
 		ids = append(ids, e.ID)
-		if len(e.Metadata.Description) > maxText+len("…") || !strings.HasSuffix(e.Metadata.Description, "é…") {
+		if len(e.Metadata.Description) > 200+len("…") || !strings.HasSuffix(e.Metadata.Description, "é…") {
 			t.Errorf("description %q", e.Metadata.Description)
 		}
 	}

@@ -6,35 +6,11 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/rootfs"
 )
 
-// restricted is for file systems that hold neither programs nor devices.
-const restricted = kernel.NoSUID | kernel.NoDev | kernel.NoExec
-
-// kernelMounts are the file systems of the kernel, and the one for what lives as long as the machine. They are mounted
-// in the initramfs and move to the root.
-func kernelMounts() []kernel.Mount {
-	return []kernel.Mount{
-		{Type: "devtmpfs", Target: "/dev", Flags: kernel.NoSUID, Data: "mode=0755"},
-		{Type: "proc", Target: "/proc", Flags: restricted},
-		{Type: "sysfs", Target: "/sys", Flags: restricted},
-		{Type: "tmpfs", Target: "/run", Flags: kernel.NoSUID | kernel.NoDev, Data: "mode=0755"},
-	}
-}
-
-// subMounts are inside those of kernelMounts and move with them. A machine without one of them is not much worse.
-func subMounts() []kernel.Mount {
-	return []kernel.Mount{
-		{Type: "devpts", Target: "/dev/pts", Flags: kernel.NoSUID | kernel.NoExec, Data: "gid=5,mode=0620,ptmxmode=0666"},
-		{Type: "tmpfs", Target: "/dev/shm", Flags: kernel.NoSUID | kernel.NoDev, Data: "mode=1777"},
-		{Type: "securityfs", Target: "/sys/kernel/security", Flags: restricted},
-		{Type: "cgroup2", Target: "/sys/fs/cgroup", Flags: restricted},
-	}
-}
-
 func (b *boot) mountKernelFileSystems() error {
-	for _, m := range kernelMounts() {
+	for _, m := range rootfs.KernelMounts() {
 		if err := b.m.Mount(m); err != nil {
 			return err
 		}
@@ -45,7 +21,7 @@ func (b *boot) mountKernelFileSystems() error {
 
 func (b *boot) mountSub() error {
 	var faults []error
-	for _, m := range subMounts() {
+	for _, m := range rootfs.SubMounts() {
 		faults = append(faults, b.m.Mount(m))
 	}
 	return errors.Join(faults...)
