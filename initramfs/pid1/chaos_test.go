@@ -299,7 +299,11 @@ func isLog(effect string) bool {
 // TestChaos boots a machine a hundred times, each with faults of its own. It never hangs, no boot panics, and every fault is
 // told or made good.
 func TestChaos(t *testing.T) {
-	for seed := uint64(1); seed <= 100; seed++ {
+	seeds := uint64(100)
+	if testing.Short() {
+		seeds = 20
+	}
+	for seed := uint64(1); seed <= seeds; seed++ {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { storm(t, seed) })
 		})
