@@ -58,13 +58,13 @@ testbase: $(BIN)
 	@hack/base.sh $(BIN) $(TESTBASE) 'amd64 arm64' --flavour cloud
 
 test: tools testbase ## run all tests, with every judge, and boot machines
-	$(WITH_VM) $(GO) test -timeout 20m ./...
+	$(WITH_VM) $(GO) test -timeout 45m ./...
 
 test-unit: $(INITS) ## run the quick tests, with the judges that are there
 	$(GO) test -short ./...
 
 test-vm: tools testbase ## boot machines only
-	$(WITH_VM) $(GO) test -timeout 20m -v -run '^TestBoot' ./cmd/bootwright
+	$(WITH_VM) $(GO) test -timeout 45m -v -run '^TestBoot' ./cmd/bootwright
 
 race: $(INITS) ## run the quick tests under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short ./...

@@ -41,6 +41,7 @@ func TestChooseMedium(t *testing.T) {
 // TestBoot builds from the base for tests and boots the results, every way that they are meant for.
 func TestBoot(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	iso, isoARM := built(t, "iso", "amd64"), built(t, "iso", "arm64")
 	cmdline, err := os.ReadFile(built(t, "cmdline", "amd64"))
 	if err != nil {

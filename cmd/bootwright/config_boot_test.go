@@ -18,6 +18,7 @@ import (
 // TestBootConfig boots ISOs with machine configurations: built in, exchanged in the finished file, one out of two hundred.
 func TestBootConfig(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	dir := t.TempDir()
 	file := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -60,6 +61,7 @@ func TestBootConfig(t *testing.T) {
 // TestBootConfigARM: without GRUB and BIOS there is one way to the area, that of systemd-stub.
 func TestBootConfigARM(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	iso := built(t, "iso", "arm64")
 	node := filepath.Join(t.TempDir(), "node.yaml")
 	if err := os.WriteFile(node, []byte(configareatest.Worker("arm")), 0o600); err != nil {

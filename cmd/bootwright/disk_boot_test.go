@@ -17,6 +17,7 @@ import (
 // TestBootDisk boots disk images of every format, from the firmware that each is for.
 func TestBootDisk(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	image := func(more ...string) string {
 		return built(t, "metal", "amd64", append(more, "--set", "output.outFormat=raw")...)
 	}

@@ -74,6 +74,7 @@ func drive(file, device string) []string {
 // TestBootDisks: a machine with disks of every kind that its base has drivers for says what they are and what is on them.
 func TestBootDisks(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	index, err := os.ReadFile(filepath.Join(strings.TrimPrefix(vmtest.Base(t), "oci:"), "index.json"))
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 // its nodeID keys are refused, and the static ones open.
 func TestBootEncrypted(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	const keys = "{provider: luks2, keys: [{slot: 0, nodeID: {}}, {slot: 3, static: {passphrase: supersecret}}]}"
 	node := filepath.Join(t.TempDir(), "node.yaml")
 	config := strings.Replace(configareatest.Worker("kept"), "machine:\n", "machine:\n  systemDiskEncryption: {state: "+keys+", ephemeral: "+keys+"}\n", 1)

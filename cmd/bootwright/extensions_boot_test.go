@@ -27,6 +27,7 @@ import (
 // that all of them have.
 func TestBootExtensions(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	release := kernelRelease(t)
 	all := []*tree.Tree{realtest.GPU(t, release), realtest.Comedi(t, release), realtest.Microcode(), look(t)}
 	for i := len(all); i < 12; i++ {
@@ -211,6 +212,7 @@ func kernelRelease(t *testing.T) string {
 // all else only where no hypervisor shows.
 func TestBootMicrocode(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	ext := exttest.New("microcode", "1")
 	ext.File("rootfs/usr/lib/firmware/amd-ucode/microcode_amd_fam17h.bin", 0o644, blob.Bytes(exttest.AMDUpdate(0x800f12, 0x8012))) // QEMU's EPYC
 	initrd := built(t, "initramfs", "amd64", "--system-extension-image", realtest.Write(t, ext))
@@ -234,6 +236,7 @@ func TestBootMicrocode(t *testing.T) {
 // TestBootDamagedExtensions: a machine comes up without layers that are missing, cut short or rotten, and says which.
 func TestBootDamagedExtensions(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	var args []string
 	for i, name := range []string{"sound", "lost", "short", "rotten", "later"} {
 		ext := exttest.New(name, "1")

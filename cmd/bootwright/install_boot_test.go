@@ -90,6 +90,7 @@ func installedDisk(t *testing.T, root string, flags ...string) string {
 // TestBootInstalled boots a disk that the installer's own program made, on both firmwares, with a kernel argument of its own.
 func TestBootInstalled(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	root := installerRoot(t)
 	for _, firmware := range []vm.Firmware{vm.UEFI, vm.BIOS} {
 		disk := installedDisk(t, root, "--extra-kernel-arg", "bootwright.marker=installed")
@@ -104,6 +105,7 @@ func TestBootInstalled(t *testing.T) {
 // TestBootFallsBack puts a system that never starts beside an installed one: systemd-boot gives it its tries, and then starts the one before.
 func TestBootFallsBack(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	oracle.Need(t, "mcopy")
 	root := installerRoot(t)
 	disk := installedDisk(t, root)

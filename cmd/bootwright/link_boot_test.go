@@ -21,6 +21,7 @@ import (
 // VLAN, also when one wire is cut.
 func TestBootLinked(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	dir, wires := t.TempDir(), [2][2]int{{freePort(t), freePort(t)}, {freePort(t), freePort(t)}} // of UDP, at both ends
 	hello, configs := []int{freePort(t), freePort(t)}, map[string]string{}
 	uuid := func(i int) string { return fmt.Sprintf("4c4c4544-0000-4000-8000-%012d", i) }

@@ -48,6 +48,7 @@ const machineUUID = "4c4c4544-0000-4000-8000-000000000007"
 // TestBootURL boots an ISO whose machine configuration is at a URL, over DHCP.
 func TestBootURL(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	port := serve(t, map[string]string{"/" + machineUUID + ".yaml": configareatest.Worker("from-http")})
 	iso := built(t, "iso", "amd64", "--extra-kernel-arg", "talos.config=http://10.0.2.2:"+port+"/${uuid}.yaml?token=secret")
 	for _, firmware := range []vm.Firmware{vm.UEFI, vm.BIOS} {
@@ -86,6 +87,7 @@ func checkOnline(t *testing.T, r *bootreport.Report, link string) {
 // TestBootSeed boots an ISO beside a NoCloud seed.
 func TestBootSeed(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	seed := &tree.Tree{}
 	seed.File("user-data", 0o644, blob.String(strings.Replace(configareatest.Worker("x"), "    hostname: x\n", "    nameservers: [10.0.2.3]\n", 1)))
 	seed.File("meta-data", 0o644, blob.String("instance-id: i-1\nlocal-hostname: from-seed\n"))
@@ -113,6 +115,7 @@ func TestBootSeed(t *testing.T) {
 // puts a VLAN on it and a bridge with a dummy link beside it, live.
 func TestBootBond(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	const links = `    hostname: bonded
     interfaces:
       - interface: bond1

@@ -91,6 +91,7 @@ func authority(t *testing.T) string {
 // TestBootNode boots a machine that is asked for all sorts of settings, some of which cannot be.
 func TestBootNode(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "node.yaml")
 	if err := os.WriteFile(file, []byte(nodeConfig(t)), 0o600); err != nil {
 		t.Fatal(err)

@@ -23,6 +23,7 @@ import (
 // containerd's configuration has come to, and one that cannot run. containerd is the base's.
 func TestBootServices(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	dir := t.TempDir()
 	config := filepath.Join(dir, "node.yaml")
 	if err := os.WriteFile(config, []byte(serviceConfig()), 0o600); err != nil {

@@ -20,6 +20,7 @@ import (
 // configuration in STATE, which is nowhere else any more; the third finds the disk larger again.
 func TestBootVolumes(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
 	dir := t.TempDir()
 	node := filepath.Join(dir, "node.yaml")
 	if err := os.WriteFile(node, []byte(configareatest.Worker("kept")), 0o600); err != nil {
