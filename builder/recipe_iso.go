@@ -41,25 +41,14 @@ func makeISO(k *kit) ([]File, error) {
 	return []File{{k.target() + ".iso", "application/x-iso9660-image", hybrid}}, nil
 }
 
-// isoESP is the EFI system partition: the boot menu and the UKI.
+// isoESP is the EFI system partition.
 func (k *kit) isoESP() (*blob.Image, error) {
-	uki, err := k.uki()
+	t, err := k.efiTree()
 	if err != nil {
 		return nil, err
 	}
-	var t tree.Tree
-	t.File("EFI/BOOT/BOOT"+efiSuffix(k.plan.Arch)+".EFI", 0o644, k.part(base.SystemdBoot))
-	t.File("EFI/Linux/bootwright.efi", 0o644, uki)
-	config, err := k.config()
-	if err != nil {
-		return nil, err
-	}
-	t.File(bake.ESPBefore, 0o644, config.Before)
-	t.File(bake.ESPPath, 0o644, config.Area)
-	t.File(bake.ESPBehind, 0o644, config.Behind)
-	t.File("loader/loader.conf", 0o644, blob.String("timeout 3\neditor yes\n"))
 	id := k.plan.ID("efi")
-	return fat.Format(&t, fat.Options{
+	return fat.Format(t, fat.Options{
 		Label: "EFI", Serial: binary.LittleEndian.Uint32(id[:]), Epoch: k.plan.Time(), Align: 4096,
 	})
 }

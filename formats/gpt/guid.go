@@ -23,9 +23,6 @@ func BIOSBoot() GUID { return mustParse("21686148-6449-6E6F-744E-656564454649") 
 // LinuxFilesystem is the type of Linux data of no further meaning.
 func LinuxFilesystem() GUID { return mustParse("0FC63DAF-8483-4772-8E79-3D69D8477DE4") }
 
-// BasicData is the type of Microsoft's basic data partitions, and of the parts of an ISO 9660 image.
-func BasicData() GUID { return mustParse("EBD0A0A2-B9E5-4433-87C0-68B6B72699C7") }
-
 // ParseGUID reads the text form of RFC 9562, in either case.
 func ParseGUID(s string) (GUID, error) {
 	var g GUID
