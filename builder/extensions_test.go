@@ -15,6 +15,7 @@ import (
 	"github.com/bootwright/bootwright/builder/basetest"
 	"github.com/bootwright/bootwright/builder/extend"
 	"github.com/bootwright/bootwright/extensions/exttest"
+	"github.com/bootwright/bootwright/extensions/realtest"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/squashfs"
 	"github.com/bootwright/bootwright/formats/tree"
@@ -35,31 +36,6 @@ func newExtensible(t testing.TB) (*Builder, string) {
 		t.Fatal(err)
 	}
 	return newBuilderIn(t, t.TempDir()), dir
-}
-
-// folder writes an extension into a folder of its own, to be named dir:DIR.
-func folder(t testing.TB, ext *tree.Tree) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, n := range ext.Nodes() {
-		at := filepath.Join(dir, filepath.FromSlash(n.Path))
-		var err error
-		switch {
-		case n.Mode.IsDir():
-			err = os.MkdirAll(at, n.Mode.Perm())
-		case n.Link != "":
-			err = os.Symlink(n.Link, at)
-		default:
-			var content []byte
-			if content, err = blob.ReadAll(n.Open(), 1<<20); err == nil {
-				err = os.WriteFile(at, content, n.Mode.Perm())
-			}
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
 }
 
 // small is an extension with one file of its own.
@@ -105,9 +81,9 @@ func layerTree(t testing.TB, a *Artifact, image string) *tree.Tree {
 func TestExtensions(t *testing.T) {
 	t.Parallel()
 	b, base := newExtensible(t)
-	sound, ucode := folder(t, exttest.Sound()), small("ucode")
+	sound, ucode := realtest.Write(t, exttest.Sound()), small("ucode")
 	ucode.File("rootfs/lib/firmware/intel-ucode/06-55-04", 0o644, blob.Bytes(exttest.IntelMicrocode(0x50654)))
-	plan := lock(t, b, withExtensions(t, "initramfs", base, sound, folder(t, ucode)))
+	plan := lock(t, b, withExtensions(t, "initramfs", base, sound, realtest.Write(t, ucode)))
 	e := plan.Extensions
 	if len(e) != 2 || e[0].Name != "hello" || e[0].Version != "1.2.3" || !slices.Equal(e[0].Brings.Modules, []string{"a", "b"}) ||
 		!slices.Equal(e[0].Brings.Services, []string{"hello"}) || !slices.Equal(e[1].Brings.Microcode, []string{"06-55-04"}) || e[0].Source != "dir:"+sound {
@@ -150,7 +126,7 @@ func TestExtensionsKeepTheirOrder(t *testing.T) {
 	b, base := newExtensible(t)
 	var dirs []string
 	for i := range 12 {
-		dirs = append(dirs, folder(t, small(fmt.Sprintf("e%d", 11-i))))
+		dirs = append(dirs, realtest.Write(t, small(fmt.Sprintf("e%d", 11-i))))
 	}
 	forth := lock(t, b, withExtensions(t, "initramfs", base, dirs...))
 	a := build(t, b, forth)
@@ -188,7 +164,7 @@ func keys(t testing.TB, b *Builder) []os.DirEntry {
 func TestOneMoreExtension(t *testing.T) {
 	t.Parallel()
 	b, base := newExtensible(t)
-	dirs := []string{folder(t, small("a")), folder(t, small("b")), folder(t, small("c"))}
+	dirs := []string{realtest.Write(t, small("a")), realtest.Write(t, small("b")), realtest.Write(t, small("c"))}
 	build(t, b, lock(t, b, withExtensions(t, "iso", base, dirs[:2]...)))
 	before := len(keys(t, b))
 	plan := lock(t, b, withExtensions(t, "iso", base, dirs...))
@@ -214,7 +190,7 @@ func TestExtensionFaults(t *testing.T) {
 	a.File("rootfs/usr/local/f", 0o644, blob.String("1"))
 	c.File("rootfs/usr/local/f", 0o644, blob.String("2"))
 	c.File("rootfs/"+modulesFolder+"extra/m.ko", 0o644, blob.Bytes(exttest.Module("5.0.0", elf.EM_AARCH64)))
-	dirs := []string{folder(t, open), folder(t, old), folder(t, a), folder(t, c)}
+	dirs := []string{realtest.Write(t, open), realtest.Write(t, old), realtest.Write(t, a), realtest.Write(t, c)}
 	_, err := b.Lock(t.Context(), withExtensions(t, "iso", base, dirs...))
 	reporttest.Want(t, err, report.Invalid, "dir:"+dirs[0]+"/rootfs/opt/x: path /opt/x is not allowed")
 	for _, says := range []string{"< v1.9.0 is not satisfied", "was built for kernel \"5.0.0\"", "EM_AARCH64"} {
@@ -223,7 +199,7 @@ func TestExtensionFaults(t *testing.T) {
 		}
 	}
 	c.Remove("rootfs/usr/lib")
-	dirs[3] = folder(t, c)
+	dirs[3] = realtest.Write(t, c)
 	_, err = b.Lock(t.Context(), withExtensions(t, "iso", base, dirs[2:]...))
 	reporttest.Want(t, err, report.Invalid, "dir:"+dirs[3]+"/rootfs/usr/local/f: is in dir:"+dirs[2]+" too, with other content")
 	_, err = b.Lock(t.Context(), withExtensions(t, "iso", base, dirs[2], dirs[2]+"/gone", dirs[2]+"/away"))
@@ -245,7 +221,7 @@ func TestExtensionLimits(t *testing.T) {
 	b, base := newExtensible(t)
 	e := small("e")
 	e.File("rootfs/usr/local/f", 0o644, blob.String(strings.Repeat("x", 5000)))
-	p := withExtensions(t, "iso", base, folder(t, e))
+	p := withExtensions(t, "iso", base, realtest.Write(t, e))
 	p.Input.ExtensionRules.MaxFiles = 3
 	_, err := b.Lock(t.Context(), p)
 	reporttest.Want(t, err, report.Unsupported, "more than 3 files")
@@ -260,7 +236,7 @@ func TestExtensionLimits(t *testing.T) {
 func TestExtensionChanges(t *testing.T) {
 	t.Parallel()
 	b, base := newExtensible(t)
-	dirs := []string{folder(t, small("a")), folder(t, small("b"))}
+	dirs := []string{realtest.Write(t, small("a")), realtest.Write(t, small("b"))}
 	plan := lock(t, b, withExtensions(t, "iso", base, dirs...))
 	text, err := json.Marshal(Preview{Plan: *plan})
 	if err != nil {
@@ -303,6 +279,6 @@ func TestExtensionChanges(t *testing.T) {
 func TestExtensionsOfABaseWithoutRoot(t *testing.T) {
 	t.Parallel()
 	b, base := newBuilder(t)
-	_, err := b.Lock(t.Context(), withExtensions(t, "iso", base, folder(t, small("a"))))
+	_, err := b.Lock(t.Context(), withExtensions(t, "iso", base, realtest.Write(t, small("a"))))
 	reporttest.Want(t, err, report.KindOf(err), "the base dir:"+base)
 }

@@ -5,21 +5,22 @@ set -euo pipefail
 packages=(
   # machines
   qemu-system-x86 ovmf qemu-system-arm qemu-efi-aarch64 ipxe-qemu # the last for network cards
+  swtpm                        # a TPM
   # judges
   cpio libarchive-tools        # cpio archives
   dosfstools mtools            # fsck.fat, mdir
-  gdisk fdisk                  # sgdisk, sfdisk
+  gdisk                        # sgdisk
+  qemu-utils                   # qemu-img, qemu-io
   xorriso genisoimage p7zip-full # isoinfo, 7z
   squashfs-tools squashfs-tools-ng # unsquashfs, sqfs2tar
   skopeo umoci docker-registry containerd # images of containers
   binutils file pev sbsigntool openssl # objdump, readelf, readpe, sbverify
-  yq libxml2-utils             # YAML; xmllint
+  yq jq libxml2-utils          # YAML; JSON; xmllint
   strace                       # that a build runs nothing
   e2fsprogs xfsprogs btrfs-progs erofs-utils cryptsetup-bin util-linux # disks to recognize; blkid
   kmod                         # depmod, modinfo
   iucode-tool                  # microcode
   make linux-headers-cloud-amd64 # kernel modules of tests
-  cryptsetup-bin swtpm         # LUKS2; a TPM
   zstd xz-utils
   chrony                       # chronyd as a time server; a machine has one such program, so this replaces another
   dnsmasq-base iproute2        # a DHCP server; ip shows what the kernel has
