@@ -40,7 +40,7 @@ func plan(o Options, h host) (machine, error) {
 		return machine{}, err
 	}
 	m := machine{Options: o}
-	for _, path := range []string{o.Image, o.Kernel, o.Initrd} {
+	for _, path := range []string{o.Image, o.Kernel, o.Initrd, o.WriteLog} {
 		if path != "" && !h.has(path) {
 			return m, report.Errorf(report.NotFound, "%s: %w", path, fs.ErrNotExist)
 		}
@@ -87,6 +87,8 @@ func settle(o *Options) error {
 		return report.Errorf(report.Unsupported, "an arm64 machine has no BIOS; boot it with uefi")
 	case o.Initrd != "" && o.Kernel == "", o.Append != "" && o.Kernel == "":
 		return report.Errorf(report.Invalid, "an initrd or a command line needs a kernel to give it to")
+	case o.WriteLog != "" && (!o.Writable || o.As == CDROM || cmp.Or(o.Format, "raw") != "raw"):
+		return report.Errorf(report.Invalid, "only what is written to a raw image that is writable can be recorded")
 	case o.MemoryMiB < 64:
 		return report.Errorf(report.Invalid, "a machine with %d MiB of memory is too small; 512 is enough for most images", o.MemoryMiB)
 	}
@@ -150,6 +152,10 @@ func (m machine) medium() []string {
 	if m.As == CDROM {
 		return []string{"-drive", drive + ",media=cdrom,readonly=on",
 			"-device", "virtio-scsi-pci", "-device", "scsi-cd,drive=boot,bootindex=1"}
+	}
+	if m.WriteLog != "" {
+		drive = "if=none,id=boot,driver=blklogwrites,log-super-update-interval=1,file.driver=file,file.filename=" + quote(m.Image) +
+			",log.driver=file,log.filename=" + quote(m.WriteLog)
 	}
 	if !m.Writable {
 		drive += ",snapshot=on"

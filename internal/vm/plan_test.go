@@ -44,6 +44,9 @@ func TestArgs(t *testing.T) {
 			" -drive if=none,id=boot,format=raw,file=a,,b.iso,media=cdrom,readonly=on -device virtio-scsi-pci -device scsi-cd,drive=boot,bootindex=1"},
 		{"a kernel needs no firmware", Options{Kernel: "k", Initrd: "i", Append: "a b", ExtraArgs: []string{"-s"}}, false,
 			"-machine q35 -accel tcg " + common + " -kernel k -initrd i -append a b -s"},
+		{"recorded", Options{Image: "a.img", Firmware: BIOS, Writable: true, WriteLog: "k"}, false, "-machine q35 -accel tcg " + common +
+			" -drive if=none,id=boot,driver=blklogwrites,log-super-update-interval=1,file.driver=file,file.filename=a.img,log.driver=file,log.filename=k" +
+			" -device virtio-blk-pci,drive=boot,bootindex=1"},
 		{"another architecture", Options{Image: "a.img", Arch: "arm64"}, true, "-machine virt -accel tcg " + common + " -cpu cortex-a57" +
 			" -drive if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/AAVMF/AAVMF_CODE.fd -drive if=pflash,unit=1,format=raw,file=/tmp/vars" +
 			" -drive if=none,id=boot,format=raw,file=a.img,snapshot=on -device virtio-blk-pci,drive=boot,bootindex=1"},
@@ -79,6 +82,7 @@ func TestPlanRefuses(t *testing.T) {
 		{Options{Image: "a.img", Firmware: "coreboot"}, bare, report.Invalid, "uefi and bios"},
 		{Options{Image: "a.img", Firmware: BIOS, Arch: "arm64"}, bare, report.Unsupported, "has no BIOS"},
 		{Options{Image: "a.img", Append: "quiet"}, bare, report.Invalid, "needs a kernel"},
+		{Options{Image: "a.img", WriteLog: "a.img"}, bare, report.Invalid, "recorded"},
 		{Options{Image: "a.img", MemoryMiB: -1}, bare, report.Invalid, "too small"},
 		{Options{Image: "a.img"}, bare, report.NotFound, "apt-get install qemu-system-x86"},
 		{Options{Image: "a.img", Arch: "arm64"}, bare, report.NotFound, "apt-get install qemu-system-arm"},

@@ -49,6 +49,7 @@ type Options struct {
 	As         Medium // zero is Disk
 	SectorSize int    // of Image as a disk, in bytes; zero is 512
 	Writable   bool   // what the machine writes reaches Image; otherwise it is thrown away
+	WriteLog   string // with Writable and raw: a file, longer than all that is written, that gets each write for crashlog
 
 	Kernel string // boots this kernel without a boot loader
 	Initrd string // with Kernel

@@ -6,6 +6,7 @@ package vmtest
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -51,7 +52,10 @@ func Try(t testing.TB, o vm.Options) (string, error) {
 		o.Timeout = 4 * time.Minute
 	}
 	var console bytes.Buffer
-	o.Serial = &console
+	if o.Serial == nil {
+		o.Serial = io.Discard
+	}
+	o.Serial = io.MultiWriter(&console, o.Serial)
 	res, err := vm.Run(t.Context(), o)
 	for range 2 {
 		if err == nil || !bytes.Contains(console.Bytes(), []byte(starved)) {
