@@ -93,8 +93,12 @@ func (b *boot) keepConfig(ctx context.Context) error {
 		c, configured := b.config.Watch()
 		s, changed := b.volumes.Status().Watch()
 		if dir := s.Mounts[layout.State]; dir != "" && c != nil {
-			if err := saveConfig(b.m, dir, c.Bytes()); err != nil {
+			saved, err := saveConfig(b.m, dir, c.Bytes())
+			if err != nil {
 				return err
+			}
+			if saved {
+				b.say().Infof("the machine configuration is kept in %s", layout.State)
 			}
 		}
 		select {
@@ -106,9 +110,10 @@ func (b *boot) keepConfig(ctx context.Context) error {
 	}
 }
 
-func saveConfig(m kernel.Kernel, dir string, text []byte) error {
+// saveConfig is false where the configuration is there already.
+func saveConfig(m kernel.Kernel, dir string, text []byte) (bool, error) {
 	if kept, err := m.ReadFile(path.Join(dir, configFile)); err == nil && bytes.Equal(kept, text) {
-		return nil
+		return false, nil
 	}
-	return m.ReplaceFile(dir, configFile, text, 0o600)
+	return true, m.ReplaceFile(dir, configFile, text, 0o600)
 }
