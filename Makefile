@@ -23,7 +23,7 @@ WITH_VM    := $(WITH_TOOLS) BOOTWRIGHT_VM=1 BOOTWRIGHT_TEST_BASE=$(TESTBASE)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build iso base tools testbase test test-unit test-vm race fuzz bench lint golden reproducible check clean FORCE
+.PHONY: help build iso base tools testbase test test-unit test-vm test-powercut race fuzz bench lint golden reproducible check clean FORCE
 
 help: ## print this
 	@echo 'make TARGET, where TARGET is one of'
@@ -65,6 +65,9 @@ test-unit: $(INITS) ## run the quick tests, with the judges that are there
 
 test-vm: tools testbase ## boot machines only
 	$(WITH_VM) $(GO) test -timeout 45m -v -run '^TestBoot' ./cmd/bootwright
+
+test-powercut: tools testbase ## cut the power at BOOTWRIGHT_POWERCUT_STATES (40) moments of each recorded boot, and boot again
+	BOOTWRIGHT_POWERCUT_STATES=$(or $(BOOTWRIGHT_POWERCUT_STATES),40) $(WITH_VM) $(GO) test -timeout 120m -v -run '^TestBootPowerCuts' ./cmd/bootwright
 
 race: $(INITS) ## run the quick tests under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short ./...
