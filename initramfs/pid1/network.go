@@ -34,7 +34,7 @@ func (b *boot) startNetwork() error {
 	task := network.New(network.Deps{
 		Machine: b.m, Log: b.say(), Args: said, Hostname: b.defaultHostname(),
 		Config: &b.network.config, Platform: &b.network.platform, Status: &b.network.status,
-		Spawn: func(f func()) { b.group.Go("DHCP", f) },
+		Spawn: func(f func()) { b.group.Go("network", f) },
 	})
 	b.group.Run("network", task.Run)
 	err = errors.Join(err, b.awaitNetwork())

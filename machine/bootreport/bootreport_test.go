@@ -20,7 +20,8 @@ func full() *Report {
 		CommandLine: "console=ttyS0", Firmware: Firmware{"uefi", &yes, &no}, Machine: Machine{"QEMU", "q35", "u", "s"}, CPUs: 2,
 		Memory: Memory{1 << 30, 1 << 29}, Clock: Clock{"2000-01-01T00:00:00Z", true, true, true, []string{"time"}, "10.0.0.1", 1.5, 0.5, 2, 1, 32, 1, []string{"why"}}, Root: Root{"/rootfs.sqsh", 4096, []string{"base"}},
 		Hostname: "node-1", Network: Network{
-			Links:  []Link{{"eth0", "", "52:54:00:00:00:01", "virtio_net", "0000:00:03.0", true, true, 1500, "", []Address{{"10.0.2.15/24", "dhcp"}}}},
+			Links: []Link{{"eth0", "", "52:54:00:00:00:01", "virtio_net", "0000:00:03.0", true, true, 1500, "", []Address{{"10.0.2.15/24", "dhcp"}},
+				&WireGuard{"k", 51820, []WireGuardPeer{{"p", "10.0.0.2:51820", true}}, "why"}}},
 			Routes: []Route{{"0.0.0.0/0", "10.0.2.2", "eth0", 1024, "dhcp"}}, Leases: []Lease{{"eth0", 4, "10.0.2.15/24", "10.0.2.2", 86400, ""}},
 			Hostname: &Setting{[]string{"node-1"}, "configuration"}, Faults: []string{"bond0: why"},
 		},

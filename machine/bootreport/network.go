@@ -26,6 +26,23 @@ type Link struct {
 	MTU       int       `json:"mtu"`
 	Master    string    `json:"master,omitempty"`
 	Addresses []Address `json:"addresses,omitempty"`
+
+	WireGuard *WireGuard `json:"wireguard,omitempty"` // of a link of that kind
+}
+
+// WireGuard is a tunnel. Keys are in base64.
+type WireGuard struct {
+	PublicKey  string          `json:"publicKey,omitempty"`
+	ListenPort int             `json:"listenPort,omitempty"` // of UDP
+	Peers      []WireGuardPeer `json:"peers,omitempty"`
+	Fault      string          `json:"fault,omitempty"` // why nothing is known of it
+}
+
+// WireGuardPeer is another end.
+type WireGuardPeer struct {
+	PublicKey string `json:"publicKey"`
+	Endpoint  string `json:"endpoint,omitempty"` // the last that it spoke from
+	Handshake bool   `json:"handshake"`          // it has proved its key, once at least
 }
 
 // Address is an address with the length of its network, 10.0.2.15/24.

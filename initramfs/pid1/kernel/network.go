@@ -24,6 +24,10 @@ type Network interface {
 	SetMTU(name string, mtu int) error
 	// SetMaster makes a link a member of a bond or bridge; "" takes it out. Members of a bond must be down.
 	SetMaster(name, master string) error
+	// SetWireGuard tells a link of kind wireguard all of it: peers that are not named are gone, and with them their sessions.
+	SetWireGuard(name string, w WireGuard) error
+	// WireGuard is how such a link is.
+	WireGuard(name string) (WireGuardState, error)
 	// AddAddress and AddRoute leave alone what is there already.
 	AddAddress(a Address) error
 	RemoveAddress(a Address) error
@@ -35,6 +39,8 @@ type Network interface {
 	ListenDHCP(link string) (net.PacketConn, error)
 	// ListenDHCP6 is a socket for DHCPv6 (UDP port 546) on a link's link-local address.
 	ListenDHCP6(link string) (net.PacketConn, error)
+	// LookUp is the addresses of a host, the best first; there is at least one.
+	LookUp(ctx context.Context, host string) ([]netip.Addr, error)
 	// Dial connects as net.Dialer does; names are looked up.
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -50,7 +56,7 @@ type Entropy interface {
 type Link struct {
 	Index        int
 	Name         string
-	Kind         string // vlan, bond, bridge, dummy, veth …; "" is hardware
+	Kind         string // vlan, bond, bridge, dummy, wireguard, veth …; "" is hardware
 	Ethernet     bool
 	MAC          string // lower case, with colons
 	PermanentMAC string // that of the hardware, where it is known
@@ -62,7 +68,7 @@ type Link struct {
 // NewLink is a link to be made.
 type NewLink struct {
 	Name   string
-	Kind   string // vlan, bond, bridge or dummy
+	Kind   string // vlan, bond, bridge, dummy or wireguard
 	Parent string // of a VLAN
 	VLAN   uint16
 	// Options of a bond or bridge are the names and values of files under /sys/class/net/NAME/bonding or …/bridge, in the

@@ -2,7 +2,7 @@
 // that it should be. docs/network.md has the rules.
 //
 // Sub-packages plan what the network should be (plan), make it so (reconcile) and ask for leases (dhcp). IPv6 addresses that
-// routers announce (SLAAC) are the kernel's own doing. Left out: WireGuard, virtual addresses, authentication (802.1X).
+// routers announce (SLAAC) are the kernel's own doing. Left out: virtual addresses, authentication (802.1X).
 package network
 
 import (
@@ -46,7 +46,7 @@ type Deps struct {
 	Config   *watch.Value[*v1alpha1.Network] // machine.network; nil is none
 	Platform *watch.Value[plan.Platformed]
 	Status   *watch.Value[Status] // set by the task after every change
-	Spawn    func(func())         // starts the goroutines of DHCP clients
+	Spawn    func(func())         // starts the goroutines of DHCP clients and of lookups
 }
 
 // Status is how the network is.
@@ -69,8 +69,9 @@ type Task struct {
 	complaint  string            // the last warning
 	wake       chan struct{}
 
-	mu   sync.Mutex
-	news map[clientKey]dhcp.News
+	mu      sync.Mutex
+	news    map[clientKey]dhcp.News
+	lookups map[string]*lookup // by name
 }
 
 type clientKey struct {
@@ -89,6 +90,7 @@ type client struct {
 func New(d Deps) *Task {
 	return &Task{
 		Deps: d, clients: map[clientKey]*client{}, written: map[string]string{}, wake: make(chan struct{}, 1), news: map[clientKey]dhcp.News{},
+		lookups: map[string]*lookup{},
 	}
 }
 
@@ -109,6 +111,7 @@ func (t *Task) Run(ctx context.Context) error {
 		return err
 	}
 	defer t.stopClients(func(clientKey) bool { return true })
+	defer t.manageLookups(ctx, nil)
 	wait := firstWait
 	for {
 		_, config := t.Config.Watch()
@@ -133,12 +136,15 @@ func (t *Task) Run(ctx context.Context) error {
 	}
 }
 
-// round plans and makes the network so; it tells whether all of it is.
+// round plans and makes the network so; it tells whether all of it is, and all of its peers have been spoken with.
 func (t *Task) round(ctx context.Context) bool {
 	links, err := t.hardware()
 	config, _ := t.Config.Get()
 	platform, _ := t.Platform.Get()
-	state := plan.Make(plan.Input{Links: links, Config: config, Args: t.Args, Leases: t.leases(), Platform: platform, Hostname: t.Hostname})
+	known, _ := t.hosts()
+	state := plan.Make(plan.Input{
+		Links: links, Config: config, Args: t.Args, Leases: t.leases(), Platform: platform, Hosts: known, Hostname: t.Hostname,
+	})
 	if err == nil {
 		err = t.reconciler.Apply(t.Machine, state)
 	}
@@ -146,6 +152,7 @@ func (t *Task) round(ctx context.Context) bool {
 		links = after
 	}
 	t.manageClients(ctx, state, links)
+	t.manageLookups(ctx, state.Lookups)
 	faults := slices.Clone(state.Faults)
 	if err != nil {
 		faults = append(faults, strings.Split(err.Error(), "\n")...)
@@ -153,9 +160,13 @@ func (t *Task) round(ctx context.Context) bool {
 	if err := t.writeFiles(state); err != nil {
 		faults = append(faults, err.Error())
 	}
+	done := len(faults) == len(state.Faults)
+	_, unknown := t.hosts()
+	faults = append(faults, unknown...)
 	t.complain(faults)
-	t.Status.Set(t.status(state, config, links, faults))
-	return len(faults) == len(state.Faults)
+	status := t.status(state, config, links, faults)
+	t.Status.Set(status)
+	return done && !awaitsPeers(status.Report)
 }
 
 func (t *Task) complain(faults []string) {
@@ -257,6 +268,11 @@ func (t *Task) hear(key clientKey, n dhcp.News) {
 	case n.Grant != nil && (before.Grant == nil || before.Grant.Address != n.Grant.Address):
 		t.Log.Infof("network: %s has %s for %s", key.link, n.Grant.Address, n.Grant.Lifetime)
 	}
+	t.rouse()
+}
+
+// rouse begins a round.
+func (t *Task) rouse() {
 	select {
 	case t.wake <- struct{}{}:
 	default:

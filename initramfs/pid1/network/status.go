@@ -76,7 +76,7 @@ func (t *Task) status(state plan.State, config *v1alpha1.Network, links []plan.H
 		}
 		r.Links = append(r.Links, bootreport.Link{
 			Name: l.Name, Kind: l.Kind, MAC: l.MAC, Driver: l.Driver, BusPath: l.BusPath, Up: l.Up, Carrier: l.Carrier, MTU: l.MTU,
-			Master: l.Master, Addresses: addressesOf(l.Name, addresses, state),
+			Master: l.Master, Addresses: addressesOf(l.Name, addresses, state), WireGuard: t.reportWireGuard(l),
 		})
 	}
 	for _, a := range addresses {
@@ -96,6 +96,34 @@ func (t *Task) status(state plan.State, config *v1alpha1.Network, links []plan.H
 	r.Hostname, r.Domain, r.Resolvers = setting(state.Hostname), setting(state.Domain), setting(state.Resolvers)
 	r.Search, r.NTP, r.Faults = setting(state.Search), setting(state.NTP), faults
 	return s
+}
+
+// reportWireGuard is what is known of the peers of a link; nil is one of another kind. When a handshake was is not said, as
+// a report that changes is printed.
+func (t *Task) reportWireGuard(l plan.Hardware) *bootreport.WireGuard {
+	if l.Kind != "wireguard" {
+		return nil
+	}
+	s, err := t.Machine.WireGuard(l.Name)
+	if err != nil {
+		return &bootreport.WireGuard{Fault: err.Error()}
+	}
+	r := &bootreport.WireGuard{PublicKey: s.PublicKey.String(), ListenPort: s.ListenPort}
+	for _, c := range s.Peers {
+		peer := bootreport.WireGuardPeer{PublicKey: c.PublicKey.String(), Handshake: !c.Handshake.IsZero()}
+		if c.Endpoint.IsValid() {
+			peer.Endpoint = c.Endpoint.String()
+		}
+		r.Peers = append(r.Peers, peer)
+	}
+	return r
+}
+
+// awaitsPeers tells whether there is a peer that has not been spoken with: the kernel does not say when it is.
+func awaitsPeers(r bootreport.Network) bool {
+	return slices.ContainsFunc(r.Links, func(l bootreport.Link) bool {
+		return l.WireGuard != nil && slices.ContainsFunc(l.WireGuard.Peers, func(p bootreport.WireGuardPeer) bool { return !p.Handshake })
+	})
 }
 
 func addressesOf(link string, all []kernel.Address, state plan.State) []bootreport.Address {

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake/nettest"
 )
 
 // Network is a kernel.Network in memory. The exported fields are set before it is used.
@@ -22,11 +22,13 @@ type Network struct {
 	Servers map[string]func(net.Conn)
 	// Faults are the errors of operations, by their text in Did.
 	Faults map[string]error
+	nettest.Hosts
 
 	mu        sync.Mutex
 	links     []kernel.Link
 	addresses []kernel.Address
 	routes    []kernel.Route
+	wireGuard map[string]kernel.WireGuard
 	did       []string
 	watchers  []chan struct{}
 }
@@ -141,6 +143,31 @@ func (n *Network) SetMaster(name, master string) error {
 	return n.set("master "+name+" "+master, name, func(l *kernel.Link) { l.Master = master })
 }
 
+func (n *Network) SetWireGuard(name string, w kernel.WireGuard) error {
+	return n.set(fmt.Sprintf("wireguard %s %+v", name, w), name, func(*kernel.Link) {
+		if n.wireGuard == nil {
+			n.wireGuard = map[string]kernel.WireGuard{}
+		}
+		n.wireGuard[name] = w
+	})
+}
+
+// WireGuard follows kernel.Network: every peer with an endpoint has been spoken with, at the second 1.
+func (n *Network) WireGuard(name string) (kernel.WireGuardState, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	w := n.wireGuard[name]
+	s := kernel.WireGuardState{ListenPort: w.ListenPort}
+	for _, p := range w.Peers {
+		c := kernel.WireGuardContact{PublicKey: p.PublicKey, Endpoint: p.Endpoint}
+		if p.Endpoint.IsValid() {
+			c.Handshake = time.Unix(1, 0)
+		}
+		s.Peers = append(s.Peers, c)
+	}
+	return s, nil
+}
+
 func (n *Network) AddAddress(a kernel.Address) error {
 	return n.change(fmt.Sprintf("add %s to %s", a.Prefix, a.Link), func() error { n.addresses = append(n.addresses, a); return nil })
 }
@@ -177,45 +204,18 @@ func (n *Network) AwaitEntropy() error { return nil }
 
 // ListenDHCP follows kernel.Network: what is sent is handed to DHCP.
 func (n *Network) ListenDHCP(link string) (net.PacketConn, error) {
-	return &packets{link: link, answer: n.DHCP, in: make(chan []byte, 16), closed: make(chan struct{})}, nil
+	return nettest.NewPacketConn(func(packet []byte) []byte {
+		if n.DHCP == nil {
+			return nil
+		}
+		return n.DHCP(link, packet)
+	}), nil
 }
 
 // ListenDHCP6 follows kernel.Network; nobody answers there.
-func (n *Network) ListenDHCP6(link string) (net.PacketConn, error) {
-	return &packets{link: link, in: make(chan []byte), closed: make(chan struct{})}, nil
+func (n *Network) ListenDHCP6(string) (net.PacketConn, error) {
+	return nettest.NewPacketConn(func([]byte) []byte { return nil }), nil
 }
-
-type packets struct {
-	link   string
-	answer func(link string, packet []byte) []byte
-	in     chan []byte
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (p *packets) ReadFrom(b []byte) (int, net.Addr, error) {
-	select {
-	case packet := <-p.in:
-		return copy(b, packet), &net.UDPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 67}, nil
-	case <-p.closed:
-		return 0, nil, net.ErrClosed
-	}
-}
-
-func (p *packets) WriteTo(b []byte, _ net.Addr) (int, error) {
-	if p.answer != nil {
-		if packet := p.answer(p.link, b); packet != nil {
-			p.in <- packet
-		}
-	}
-	return len(b), nil
-}
-
-func (p *packets) Close() error                     { p.once.Do(func() { close(p.closed) }); return nil }
-func (*packets) LocalAddr() net.Addr                { return &net.UDPAddr{Port: 68} }
-func (*packets) SetDeadline(time.Time) error        { return os.ErrNoDeadline }
-func (*packets) SetReadDeadline(time.Time) error    { return os.ErrNoDeadline }
-func (*packets) SetWriteDeadline(t time.Time) error { return os.ErrNoDeadline }
 
 // Dial follows kernel.Network.
 func (n *Network) Dial(_ context.Context, network, address string) (net.Conn, error) {

@@ -156,7 +156,11 @@ func (Machine) AddLink(l kernel.NewLink) error {
 	if err != nil {
 		return err
 	}
-	if err := netlink.LinkAdd(link); err != nil && !errors.Is(err, unix.EEXIST) {
+	err = netlink.LinkAdd(link)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return fmt.Errorf("make the %s %s: the kernel has no module for it", l.Kind, l.Name)
+	}
+	if err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("make the %s %s: %w", l.Kind, l.Name, err)
 	}
 	if l.Kind == "bond" && l.Name != "bond0" && !hadBond {
@@ -192,6 +196,8 @@ func newLink(l kernel.NewLink) (netlink.Link, error) {
 		return &netlink.Bridge{LinkAttrs: attrs}, nil
 	case "dummy":
 		return &netlink.Dummy{LinkAttrs: attrs}, nil
+	case "wireguard":
+		return &netlink.Wireguard{LinkAttrs: attrs}, nil
 	}
 	return nil, fmt.Errorf("make %s: links of kind %q are not made here", l.Name, l.Kind)
 }
@@ -326,6 +332,15 @@ func (Machine) ListenDHCP(link string) (net.PacketConn, error) {
 // ListenDHCP6 follows Network.
 func (Machine) ListenDHCP6(link string) (net.PacketConn, error) {
 	return nclient6.NewIPv6UDPConn(link, dhcpv6.DefaultClientPort)
+}
+
+// LookUp follows Network.
+func (Machine) LookUp(ctx context.Context, host string) ([]netip.Addr, error) {
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	for i := range found {
+		found[i] = found[i].Unmap()
+	}
+	return found, err
 }
 
 // Dial follows Network.

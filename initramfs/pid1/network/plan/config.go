@@ -52,10 +52,14 @@ func (p *planner) iface(name string, i *v1alpha1.Interface) {
 	case is(i.Dummy):
 		l.Make = &kernel.NewLink{Name: name, Kind: "dummy"}
 	case i.WireGuard != nil:
-		p.fault("the interface " + name + ": WireGuard is not supported")
-		delete(p.links, name)
-		p.alone = append(p.alone, name)
-		return
+		w, err := p.wireGuard(name, i.WireGuard)
+		if err != nil {
+			p.fault("the interface " + name + ": " + err.Error())
+			delete(p.links, name)
+			p.alone = append(p.alone, name)
+			return
+		}
+		l.Make, l.WireGuard = &kernel.NewLink{Name: name, Kind: "wireguard"}, w
 	}
 	if i.BridgePort != nil {
 		l.Master = i.BridgePort.Master

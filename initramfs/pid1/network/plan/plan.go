@@ -4,7 +4,7 @@
 // What is said of one link is taken from one place: the configuration, else the kernel arguments, else the default, which is
 // DHCPv4 on every link of hardware that is nobody's member. Of the host name, the domain, the resolvers, the search domains
 // and the NTP servers each comes from the highest layer that has one: configuration over DHCP over platform over kernel
-// arguments over default. Left out: WireGuard links and virtual addresses (vip), which are said to be faults.
+// arguments over default. Left out: virtual addresses (vip), which are said to be faults.
 package plan
 
 import (
@@ -36,7 +36,8 @@ type Input struct {
 	Args     cmdline.Network
 	Leases   []Lease // at most one of each family on a link
 	Platform Platformed
-	Hostname string // what the machine is called when nobody gives it a name
+	Hosts    map[string]netip.Addr // what is known of the names in State.Lookups
+	Hostname string                // what the machine is called when nobody gives it a name
 }
 
 // Platformed is what the platform says, such as NoCloud's meta-data.
@@ -62,6 +63,7 @@ type State struct {
 	Addresses []Address
 	Routes    []Route
 	DHCP      []Client
+	Lookups   []string // the names of WireGuard's endpoints
 
 	Hostname  Setting // without the domain
 	Domain    Setting
@@ -89,11 +91,12 @@ func (s Setting) Value() string {
 
 // Link is a link that is up.
 type Link struct {
-	Name   string
-	Make   *kernel.NewLink // nil: hardware
-	MTU    int             // 0 leaves it
-	Master string
-	Origin Origin
+	Name      string
+	Make      *kernel.NewLink   // nil: hardware
+	WireGuard *kernel.WireGuard // of a link of that kind
+	MTU       int               // 0 leaves it
+	Master    string
+	Origin    Origin
 }
 
 // Address is an address and where it comes from.

@@ -54,6 +54,12 @@ func show(s State) string {
 		if l.Master != "" {
 			fmt.Fprintf(&b, " in %s", l.Master)
 		}
+		if w := l.WireGuard; w != nil {
+			fmt.Fprintf(&b, " port %d mark %d %v", w.ListenPort, w.FirewallMark, w.PrivateKey)
+			for _, p := range w.Peers {
+				fmt.Fprintf(&b, " peer %.4s %s %s %v", p.PublicKey, p.Endpoint, p.Keepalive, p.AllowedIPs)
+			}
+		}
 		if l.MTU > 0 {
 			fmt.Fprintf(&b, " mtu %d", l.MTU)
 		}
@@ -84,6 +90,9 @@ func show(s State) string {
 		if n.s.Values != nil && n.s.Origin != Default {
 			fmt.Fprintf(&b, "%s %s (%s)\n", n.name, strings.Join(n.s.Values, " "), n.s.Origin)
 		}
+	}
+	for _, host := range s.Lookups {
+		fmt.Fprintf(&b, "lookup %s\n", host)
 	}
 	for _, f := range s.Faults {
 		fmt.Fprintf(&b, "fault %s\n", f)
@@ -190,21 +199,59 @@ link eth1 (default)
 address eth0 10.0.0.3/24 (configuration)
 dhcp eth1 v6=false metric 1024 (default)
 hostname config (configuration)`},
+		"WireGuard": {`
+interfaces:
+  - interface: eth0
+    ignore: true
+  - interface: eth1
+    ignore: true
+  - interface: wg0
+    addresses: [10.6.0.1/24]
+    mtu: 1400
+    routes: [{network: 10.7.0.0/16}]
+    wireguard:
+      privateKey: AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+      listenPort: 51820
+      firewallMark: 7
+      peers:
+        - {publicKey: AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, endpoint: "10.0.0.2:51821", persistentKeepaliveInterval: 25s, allowedIPs: [10.6.0.2/24, "2001:db8::2/128"]}
+        - {publicKey: BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, endpoint: "known.example.org:1"}
+        - {publicKey: CgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, endpoint: "unknown.example.org:2"}
+        - {publicKey: DwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=}
+        - {publicKey: EA==}
+        - {publicKey: EwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, endpoint: "10.0.0.2:0"}
+        - {publicKey: FwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, persistentKeepaliveInterval: 20h}
+        - {publicKey: GwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, allowedIPs: [x]}`, "", `
+link wg0 wireguard port 51820 mark 7 (a private key) peer AgAA 10.0.0.2:51821 25s [10.6.0.0/24 2001:db8::2/128] peer BwAA 10.9.0.1:1 0s [] peer CgAA invalid AddrPort 0s [] peer DwAA invalid AddrPort 0s [] mtu 1400 (configuration)
+address wg0 10.6.0.1/24 (configuration)
+route 10.7.0.0/16 on wg0 metric 1024 (configuration)
+lookup known.example.org
+lookup unknown.example.org
+fault the interface wg0: the peer "EA==": the key is not 32 bytes in base64
+fault the interface wg0: the peer "EwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=": the endpoint "10.0.0.2:0" is not a host with a port
+fault the interface wg0: the peer "FwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=": the persistentKeepaliveInterval 20h0m0s is not one of 0 to 65535 whole seconds
+fault the interface wg0: the peer "GwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=": "x" is not an address`},
 		"what is not supported": {`
 interfaces:
   - interface: wg0
     wireguard: {privateKey: x, peers: []}
+  - interface: wg1
+    wireguard: {privateKey: AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, firewallMark: -1}
+  - interface: wg2
+    wireguard: {privateKey: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=}
   - interface: eth0
     vip: {ip: 10.0.0.9}
   - interface: eth1
     bridgePort: {master: eth1}`, "", `
 link eth0 (configuration)
-fault the interface wg0: WireGuard is not supported
+fault the interface wg0: privateKey is not 32 bytes in base64
+fault the interface wg1: the firewallMark -1 is not one of 32 bits
+fault the interface wg2: privateKey is not 32 bytes in base64
 fault the interface eth0: virtual addresses are not supported
 fault the interface eth1 is above or below itself`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := Input{Links: machine(), Hostname: "nameless"}
+			in := Input{Links: machine(), Hostname: "nameless", Hosts: map[string]netip.Addr{"known.example.org": netip.MustParseAddr("10.9.0.1")}}
 			if c.config != "" {
 				in.Config = network(t, c.config)
 			}

@@ -16,6 +16,7 @@ import (
 type Reconciler struct {
 	links     map[string]kernel.NewLink
 	masters   map[string]string
+	wireGuard map[string]*kernel.WireGuard
 	addresses []kernel.Address
 	routes    []kernel.Route
 }
@@ -24,7 +25,7 @@ type Reconciler struct {
 // again after errors and whenever the network or the plan has changed.
 func (r *Reconciler) Apply(k kernel.Network, want plan.State) error {
 	if r.links == nil {
-		r.links, r.masters = map[string]kernel.NewLink{}, map[string]string{}
+		r.links, r.masters, r.wireGuard = map[string]kernel.NewLink{}, map[string]string{}, map[string]*kernel.WireGuard{}
 	}
 	a := &pass{r: r, k: k, want: want}
 	a.removeLinks()
@@ -81,6 +82,7 @@ func order(l kernel.NewLink) int {
 // forget drops what the kernel dropped with a link.
 func (r *Reconciler) forget(link string) {
 	delete(r.links, link)
+	delete(r.wireGuard, link)
 	maps.DeleteFunc(r.masters, func(name, master string) bool { return name == link || master == link })
 	r.addresses = slices.DeleteFunc(r.addresses, func(a kernel.Address) bool { return a.Link == link })
 	r.routes = slices.DeleteFunc(r.routes, func(o kernel.Route) bool { return o.Link == link })
@@ -109,6 +111,7 @@ func (a *pass) find(name string) (kernel.Link, bool) {
 func (a *pass) link(want plan.Link) {
 	is, there := a.find(want.Name)
 	if want.Make != nil && (!there || is.Kind == want.Make.Kind && a.r.links[want.Name].Name == "") {
+		delete(a.r.wireGuard, want.Name)
 		made := a.try(a.k.AddLink(*want.Make))
 		if is, there = a.find(want.Name); made && there { // one without its settings is used, and tried again
 			a.r.links[want.Name] = *want.Make
@@ -117,6 +120,7 @@ func (a *pass) link(want plan.Link) {
 	if !there || want.Make != nil && is.Kind != want.Make.Kind {
 		return
 	}
+	a.wireGuard(want)
 	a.master(is, want.Master)
 	if want.MTU > 0 && is.MTU != want.MTU {
 		a.try(a.k.SetMTU(want.Name, want.MTU))
@@ -141,6 +145,16 @@ func (a *pass) master(is kernel.Link, want string) {
 	}
 	if a.try(a.k.SetMaster(is.Name, want)) {
 		a.r.masters[is.Name] = want
+	}
+}
+
+// wireGuard tells a link its keys and peers when they are others than it was told last: telling ends the sessions.
+func (a *pass) wireGuard(want plan.Link) {
+	if want.WireGuard == nil || reflect.DeepEqual(want.WireGuard, a.r.wireGuard[want.Name]) {
+		return
+	}
+	if a.try(a.k.SetWireGuard(want.Name, *want.WireGuard)) {
+		a.r.wireGuard[want.Name] = want.WireGuard
 	}
 }
 

@@ -68,6 +68,57 @@ func TestApply(t *testing.T) {
 	}
 }
 
+// TestWireGuard: a link is told its peers before it is up, as a whole, when they change, and anew when it was made anew.
+func TestWireGuard(t *testing.T) {
+	t.Parallel()
+	k := &fake.Network{}
+	tunnel := func(marks ...int) plan.State {
+		w := &kernel.WireGuard{PrivateKey: kernel.PrivateKey{9}, ListenPort: 51820}
+		for _, m := range marks {
+			w.Peers = append(w.Peers, kernel.WireGuardPeer{PublicKey: kernel.PublicKey{byte(m)}, AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.6.0.2/32")}})
+		}
+		return plan.State{Links: []plan.Link{{Name: "wg0", Make: &kernel.NewLink{Name: "wg0", Kind: "wireguard"}, WireGuard: w}}}
+	}
+	const zeroes = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	told := func(peers string) string {
+		return "wireguard wg0 {PrivateKey:(a private key) ListenPort:51820 FirewallMark:0 Peers:[" + peers + "]}"
+	}
+	peer := func(key string) string {
+		return "{PublicKey:" + key + zeroes + " Endpoint:invalid AddrPort Keepalive:0s AllowedIPs:[10.6.0.2/32]}"
+	}
+	made := "make wireguard wg0  0 []; "
+	var r Reconciler
+	for _, step := range []struct {
+		name string
+		want plan.State
+		did  string
+	}{
+		{"made", tunnel(1), made + told(peer("AQ")) + "; up wg0"},
+		{"a peer more", tunnel(1, 2), told(peer("AQ") + " " + peer("Ag"))},
+		{"a peer less", tunnel(2), told(peer("Ag"))},
+		{"gone", plan.State{}, "remove wg0"},
+		{"back", tunnel(2), made + told(peer("Ag")) + "; up wg0"},
+		{"no peers", tunnel(), told("")},
+	} {
+		before := len(k.Did())
+		for range 2 {
+			if err := r.Apply(k, step.want); err != nil {
+				t.Errorf("%s: %v", step.name, err)
+			}
+		}
+		if got := strings.Join(k.Did()[before:], "; "); got != step.did {
+			t.Errorf("%s: did\n%s, want\n%s", step.name, got, step.did)
+		}
+	}
+	if err := k.RemoveLink("wg0"); err != nil { // by somebody else
+		t.Fatal(err)
+	}
+	before := len(k.Did())
+	if err := r.Apply(k, tunnel()); err != nil || strings.Join(k.Did()[before:], "; ") != made+told("")+"; up wg0" {
+		t.Errorf("removed by somebody: %v, %q", err, k.Did()[before:])
+	}
+}
+
 // TestFaults: what cannot be done is said, and done as soon as it can be.
 func TestFaults(t *testing.T) {
 	t.Parallel()
