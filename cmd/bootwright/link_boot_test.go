@@ -57,6 +57,9 @@ func TestBootLinked(t *testing.T) {
 			}
 		})
 	}
+	for _, port := range hello { // both are up before one asks the other
+		get(t, port, "/")
+	}
 	checkWires(t, hello, qmp)
 	checkTunnels(t, hello)
 	for _, port := range hello {
