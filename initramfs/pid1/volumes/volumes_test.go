@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,6 +166,7 @@ const plain = "version: v1alpha1\nmachine: {type: worker}\ncluster: {controlPlan
 
 // node is a machine whose volumes are being made.
 type node struct {
+	mu sync.Mutex // of report and mounts
 	*Runner
 	*logger
 	m      *xfsMachine
@@ -187,7 +190,11 @@ func newNode(t *testing.T, m *xfsMachine, text string, w volumes.Wipe) *node {
 		M: m, Config: &n.config, Wipe: w, Log: n.logger,
 		Discover: Discovery(found.Refresh, &found.Disks, &found.Volumes),
 		Changed:  func() <-chan struct{} { _, c := found.Volumes.Watch(); return c },
-		Report:   func(v []bootreport.Volume, mt []bootreport.Mount) { n.report, n.mounts = v, mt },
+		Report: func(v []bootreport.Volume, mt []bootreport.Mount) {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			n.report, n.mounts = v, mt
+		},
 	})
 	return n
 }
@@ -213,6 +220,8 @@ func boot(t *testing.T, d *fake.Disk, text string, w volumes.Wipe) (n *node) {
 }
 
 func (n *node) phases() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	var all []string
 	for _, v := range n.report {
 		all = append(all, strings.TrimSpace(v.ID+" "+v.Phase+" "+v.Location+" "+v.Reason))
@@ -329,34 +338,43 @@ func TestWipe(t *testing.T) {
 // TestFaults: what cannot be done is said, and tried again.
 func TestFaults(t *testing.T) {
 	for name, c := range map[string]struct {
-		prepare func(m *xfsMachine, d *fake.Disk)
+		prepare func(m *xfsMachine, d *fake.Disk, broken *atomic.Bool)
 		want    string
 	}{
-		"no mkfs": {func(m *xfsMachine, _ *fake.Disk) { delete(m.Programs, mkfs) }, "STATE failed /dev/vda3 fork/exec /usr/sbin/mkfs.xfs: no such file or directory"},
-		"table cannot be written": {func(_ *xfsMachine, d *fake.Disk) {
+		"mkfs fails": {func(m *xfsMachine, _ *fake.Disk, broken *atomic.Bool) {
+			m.Programs[mkfs] = func(ctx context.Context, c kernel.Command) error {
+				if broken.Load() {
+					return errors.New("no memory")
+				}
+				return m.mkfs(ctx, c.Args[len(c.Args)-1])
+			}
+		}, "STATE failed /dev/vda3 mkfs.xfs: exit status 1: no memory"},
+		"table cannot be written": {func(_ *xfsMachine, d *fake.Disk, broken *atomic.Bool) {
 			d.Fail = func(op fake.Op, _, _ int64) error {
-				if op == fake.OpWrite {
+				if op == fake.OpWrite && broken.Load() {
 					return fs.ErrPermission
 				}
 				return nil
 			}
 		}, "STATE failed  write the partition table (gpt-backup): permission denied"},
-		"locked": {func(_ *xfsMachine, d *fake.Disk) { d.Lock() }, "STATE failed  open /dev/vda: another program has locked the disk"},
+		"locked": {func(_ *xfsMachine, d *fake.Disk, _ *atomic.Bool) { d.Lock() }, "STATE failed  open /dev/vda: another program has locked the disk"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := systemDisk(t, 6*gib)
 				m := newMachine(t, d)
-				c.prepare(m, d)
+				var broken atomic.Bool
+				broken.Store(true)
+				c.prepare(m, d, &broken)
 				n := newNode(t, m, plain, volumes.Wipe{})
 				ctx, cancel := context.WithCancel(t.Context())
 				go n.Run(ctx)
 				time.Sleep(25 * time.Second)
+				synctest.Wait()
 				if got := n.phases(); !strings.Contains(got, c.want) {
 					t.Errorf("%s\nwant %s", got, c.want)
 				}
-				d.Fail = nil
-				m.Programs[mkfs] = func(ctx context.Context, c kernel.Command) error { return m.mkfs(ctx, c.Args[len(c.Args)-1]) }
+				broken.Store(false)
 				if name != "locked" {
 					time.Sleep(31 * time.Second)
 					synctest.Wait()
