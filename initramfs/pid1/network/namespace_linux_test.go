@@ -51,7 +51,7 @@ func TestNamespaces(t *testing.T) {
 	in(outer, "ip", "link", "set", "lo", "up")
 	start(t, oracle.Need(t, "nsenter"), "-t", outer, "-n", oracle.Need(t, "dnsmasq"), "--keep-in-foreground", "--conf-file=/dev/null", "--port=0",
 		"--interface=out0", "--dhcp-leasefile="+filepath.Join(t.TempDir(), "leases"), "--dhcp-authoritative", "--pid-file=",
-		"--dhcp-range=10.77.0.50,10.77.0.60,255.255.255.0,2m", "--enable-ra", "--dhcp-range=fd77::50,fd77::60,slaac,64,2m", "--dhcp-option=option:router,10.77.0.1",
+		"--dhcp-range=10.77.0.50,10.77.0.59,255.255.255.0,2m", "--enable-ra", "--dhcp-range=fd77::50,fd77::59,slaac,64,2m", "--dhcp-option=option:router,10.77.0.1",
 		"--dhcp-option=option:dns-server,10.77.0.53", "--dhcp-option=option:ntp-server,10.77.0.5", "--dhcp-option=option:domain-search,a.example.org",
 		"--dhcp-option=option:mtu,1400", "--domain=example.org")
 	ownSys := `mount -t sysfs sysfs /sys && exec "$0" -test.run='^TestNamespaces$' -test.v` // /sys shows the namespace that mounts it

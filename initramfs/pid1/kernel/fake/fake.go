@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake/disktest"
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake/nettest"
 )
 
 // running is how long the kernel has run when a test begins.
@@ -26,7 +28,8 @@ const running = 1500 * time.Millisecond
 // Machine is a kernel.Kernel. The first fields are set before the boot, the second are what it did, to be read when it has
 // ended.
 type Machine struct {
-	*Network
+	*nettest.Network
+	*disktest.Disks
 
 	Clock
 	Names
@@ -55,7 +58,6 @@ type Machine struct {
 	begin   time.Time
 	loops   []string // files behind /dev/loop0 …
 	signals chan os.Signal
-	disks   map[string]*Disk // by name
 	uevents uevents
 	release chan struct{} // lets hung consoles go
 	kmsg    kmsg
@@ -65,11 +67,12 @@ type Machine struct {
 // New is a machine whose initramfs holds files.
 func New(t testing.TB, files map[string]string) *Machine {
 	m := &Machine{
-		Network: &Network{}, Names: Names{},
+		Network: &nettest.Network{}, Names: Names{},
 		Contents: map[string]map[string]string{}, MountErrors: map[string]error{}, ModuleErrors: map[string]error{},
 		ModuleTimes: map[string]time.Duration{}, Programs: map[string]Program{}, Console: map[string]*bytes.Buffer{}, Mounted: map[string]string{},
 		root: t.TempDir(), begin: time.Now(), signals: make(chan os.Signal, 16), release: make(chan struct{}),
 	}
+	m.Disks = disktest.New(host{m})
 	m.fill("/", files)
 	return m
 }

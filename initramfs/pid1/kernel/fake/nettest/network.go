@@ -1,4 +1,4 @@
-package fake
+package nettest
 
 import (
 	"context"
@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
-	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake/nettest"
 )
 
 // Network is a kernel.Network in memory. The exported fields are set before it is used.
@@ -22,7 +21,7 @@ type Network struct {
 	Servers map[string]func(net.Conn)
 	// Faults are the errors of operations, by their text in Did.
 	Faults map[string]error
-	nettest.Hosts
+	Hosts
 
 	mu        sync.Mutex
 	links     []kernel.Link
@@ -204,7 +203,7 @@ func (n *Network) AwaitEntropy() error { return nil }
 
 // ListenDHCP follows kernel.Network: what is sent is handed to DHCP.
 func (n *Network) ListenDHCP(link string) (net.PacketConn, error) {
-	return nettest.NewPacketConn(func(packet []byte) []byte {
+	return NewPacketConn(func(packet []byte) []byte {
 		if n.DHCP == nil {
 			return nil
 		}
@@ -214,7 +213,7 @@ func (n *Network) ListenDHCP(link string) (net.PacketConn, error) {
 
 // ListenDHCP6 follows kernel.Network; nobody answers there.
 func (n *Network) ListenDHCP6(string) (net.PacketConn, error) {
-	return nettest.NewPacketConn(func([]byte) []byte { return nil }), nil
+	return NewPacketConn(func([]byte) []byte { return nil }), nil
 }
 
 // Dial follows kernel.Network.
