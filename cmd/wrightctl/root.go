@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bootwright/bootwright/cmd/wrightctl/kmscmd"
+	"github.com/bootwright/bootwright/cmd/wrightctl/reportcmd"
 	"github.com/bootwright/bootwright/cmd/wrightctl/volumescmd"
 	"github.com/bootwright/bootwright/internal/cli"
 )
@@ -49,6 +50,7 @@ who manage them, and checks configurations before they are burnt into an image.`
 		kmscmd.New(kmscmd.App{Stderr: a.stderr, Quiet: &a.quiet, Read: a.read, WriteSecret: func(ctx context.Context, force bool, path string, data []byte) error {
 			return a.write(ctx, force, output{path, data, secret})
 		}}),
+		reportcmd.NewCommand(reportcmd.Env{Stdout: a.stdout, Read: a.read}),
 		volumescmd.NewCommand(volumescmd.Env{Stdout: a.stdout, Read: a.read}),
 		cli.VersionCommand("wrightctl", a.stdout),
 	)

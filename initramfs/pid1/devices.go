@@ -51,15 +51,14 @@ func (b *boot) watchDisks() error {
 func (b *boot) showDisks() {
 	disks, _ := b.disks.Disks.Get()
 	volumes, _ := b.disks.Volumes.Get()
-	b.change(func(r *bootreport.Report) {
-		r.Disks, r.Discovered = make([]bootreport.Disk, 0, len(disks)), nil
-		for _, d := range disks {
-			r.Disks = append(r.Disks, bootreport.ReportDisk(d))
-		}
-		for _, v := range volumes {
-			r.Discovered = append(r.Discovered, bootreport.ReportVolume(v))
-		}
-	})
+	there, found := make([]bootreport.Disk, 0, len(disks)), []bootreport.DiscoveredVolume(nil)
+	for _, d := range disks {
+		there = append(there, bootreport.ReportDisk(d))
+	}
+	for _, v := range volumes {
+		found = append(found, bootreport.ReportVolume(v))
+	}
+	b.change(func(r *bootreport.Report) { r.SetDisks(there, found) })
 }
 
 // reportDisks keeps the report's disks those there are.

@@ -34,8 +34,8 @@ func (b *boot) startVolumes() error {
 		M: b.m, Config: &b.config, Wipe: wipe, Log: b.say(), Open: b.openEncrypted(b.newOpener()),
 		Discover: volumes.Discovery(b.disks.Refresh, &b.disks.Disks, &b.disks.Volumes),
 		Changed:  func() <-chan struct{} { _, c := b.disks.Volumes.Watch(); return c },
-		Report: func(v []bootreport.Volume, m []bootreport.Mount) {
-			b.change(func(r *bootreport.Report) { r.Volumes, r.Mounts = v, m })
+		Report: func(c []bootreport.VolumeConfig, v []bootreport.Volume, m []bootreport.Mount) {
+			b.change(func(r *bootreport.Report) { r.SetVolumes(c, v, m) })
 		},
 	})
 	b.group.Run("volumes", b.volumes.Run)

@@ -25,42 +25,43 @@ const (
 
 // Report is one boot. Fields whose value is not known are left out.
 type Report struct {
-	Version     string             `json:"version"`                    // of the image
-	Epoch       int64              `json:"epoch"`                      // its build time, in Unix seconds
-	Base        string             `json:"base"`                       // name and version of its base
-	Kernel      string             `json:"kernel"`                     // release, as uname -r
-	Arch        string             `json:"arch"`                       // amd64 or arm64
-	Platform    string             `json:"platform"`                   // the kernel argument talos.platform
-	Arguments   map[string]string  `json:"arguments"`                  // all talos.* arguments; values that are secret or long are "…"
-	Unknown     []cmdline.Unknown  `json:"unknownArguments,omitempty"` // those that no machine knows
-	CommandLine string             `json:"commandLine,omitempty"`      // the other arguments
-	Firmware    Firmware           `json:"firmware"`
-	Machine     Machine            `json:"machine"`
-	CPUs        int                `json:"cpus"`
-	Memory      Memory             `json:"memory"`
-	Init        Init               `json:"init,omitzero"`
-	Clock       Clock              `json:"clock"`
-	Root        Root               `json:"root"`
-	Hostname    string             `json:"hostname,omitempty"` // without the domain
-	Network     Network            `json:"network"`
-	Config      Config             `json:"config"`
-	Modules     Modules            `json:"modules"`
-	Disks       []Disk             `json:"disks"`
-	Discovered  []DiscoveredVolume `json:"discoveredVolumes,omitempty"`
-	Encryption  []EncryptedVolume  `json:"encryption,omitempty"`
-	Volumes     []Volume           `json:"volumes,omitempty"` // that the machine is to have
-	Mounts      []Mount            `json:"mounts,omitempty"`
-	Extensions  []Extension        `json:"extensions,omitempty"` // system extensions of the image
-	Services    []Service          `json:"services,omitempty"`   // that the machine is to run
-	Logs        Logs               `json:"logs,omitzero"`
-	MachineID   string             `json:"machineID,omitempty"` // /etc/machine-id
-	Settings    Settings           `json:"settings,omitzero"`
-	Files       []Asked            `json:"files,omitempty"` // of machine.files, in their order
-	Trust       Trust              `json:"trust,omitzero"`
-	Watchdog    *Watchdog          `json:"watchdog,omitempty"`
-	Phases      []Phase            `json:"phases"` // in order; the first is the kernel's, before init
-	ReadyMS     int64              `json:"readyMs,omitempty"`
-	Errors      []Error            `json:"errors,omitempty"` // none in a good boot
+	Version       string             `json:"version"`                    // of the image
+	Epoch         int64              `json:"epoch"`                      // its build time, in Unix seconds
+	Base          string             `json:"base"`                       // name and version of its base
+	Kernel        string             `json:"kernel"`                     // release, as uname -r
+	Arch          string             `json:"arch"`                       // amd64 or arm64
+	Platform      string             `json:"platform"`                   // the kernel argument talos.platform
+	Arguments     map[string]string  `json:"arguments"`                  // all talos.* arguments; values that are secret or long are "…"
+	Unknown       []cmdline.Unknown  `json:"unknownArguments,omitempty"` // those that no machine knows
+	CommandLine   string             `json:"commandLine,omitempty"`      // the other arguments
+	Firmware      Firmware           `json:"firmware"`
+	Machine       Machine            `json:"machine"`
+	CPUs          int                `json:"cpus"`
+	Memory        Memory             `json:"memory"`
+	Init          Init               `json:"init,omitzero"`
+	Clock         Clock              `json:"clock"`
+	Root          Root               `json:"root"`
+	Hostname      string             `json:"hostname,omitempty"` // without the domain
+	Network       Network            `json:"network"`
+	Config        Config             `json:"config"`
+	Modules       Modules            `json:"modules"`
+	Disks         []Disk             `json:"disks"`
+	Discovered    []DiscoveredVolume `json:"discoveredVolumes,omitempty"`
+	Encryption    []EncryptedVolume  `json:"encryption,omitempty"`
+	VolumeConfigs []VolumeConfig     `json:"volumeConfigs,omitempty"` // how they are to be
+	Volumes       []Volume           `json:"volumes,omitempty"`       // that the machine is to have
+	Mounts        []Mount            `json:"mounts,omitempty"`
+	Extensions    []Extension        `json:"extensions,omitempty"` // system extensions of the image
+	Services      []Service          `json:"services,omitempty"`   // that the machine is to run
+	Logs          Logs               `json:"logs,omitzero"`
+	MachineID     string             `json:"machineID,omitempty"` // /etc/machine-id
+	Settings      Settings           `json:"settings,omitzero"`
+	Files         []Asked            `json:"files,omitempty"` // of machine.files, in their order
+	Trust         Trust              `json:"trust,omitzero"`
+	Watchdog      *Watchdog          `json:"watchdog,omitempty"`
+	Phases        []Phase            `json:"phases"` // in order; the first is the kernel's, before init
+	ReadyMS       int64              `json:"readyMs,omitempty"`
+	Errors        []Error            `json:"errors,omitempty"` // none in a good boot
 }
 
 // Firmware is what started the kernel.
@@ -183,6 +184,18 @@ func (r *Report) Line() []byte {
 		panic("bootreport: " + err.Error()) // no field can fail
 	}
 	return append(append([]byte(Prefix), p...), '\n')
+}
+
+// Parse reads a report: what Path holds, or what a console showed. Errors are those of Find.
+func Parse(text []byte) (*Report, error) {
+	if trimmed := bytes.TrimSpace(text); bytes.HasPrefix(trimmed, []byte("{")) {
+		r := &Report{}
+		if err := json.Unmarshal(trimmed, r); err != nil {
+			return nil, report.Errorf(report.Invalid, "boot report: %w", err)
+		}
+		return r, nil
+	}
+	return Find(text)
 }
 
 // Find is the last whole report in what a console showed; other text may come before it on its line. An error of kind

@@ -6,6 +6,7 @@ import "github.com/bootwright/bootwright/machine/blockdev"
 // guide (section 5). Sizes are in bytes. What the fields mean is said at blockdev.Disk.
 type Disk struct {
 	Name       string   `json:"name"`                // vda
+	Version    int      `json:"version,omitempty"`   // 1 at first, and one more for each change since
 	Size       int64    `json:"size"`                // in bytes
 	SectorSize int64    `json:"sectorSize"`          // logical, in bytes
 	Transport  string   `json:"transport,omitempty"` // virtio, nvme, sata, usb, scsi or mmc
@@ -30,9 +31,10 @@ type Disk struct {
 // DiscoveredVolume is a partition or whole block device and what was found on it, in the columns of the guide and those
 // that say where it is. What the fields mean is said at blockdev.Volume.
 type DiscoveredVolume struct {
-	ID                  string          `json:"id"`   // vda1
-	Type                string          `json:"type"` // disk or partition
-	Size                uint64          `json:"size"` // in bytes
+	ID                  string          `json:"id"`                // vda1
+	Version             int             `json:"version,omitempty"` // as Disk.Version
+	Type                string          `json:"type"`              // disk or partition
+	Size                uint64          `json:"size"`              // in bytes
 	PrettySize          string          `json:"prettySize"`
 	Discovered          string          `json:"discovered,omitempty"` // xfs, luks, gpt …
 	Label               string          `json:"label,omitempty"`

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -124,19 +123,12 @@ func unready(last volumes.Plan) error {
 
 // disksOf reads disks: a boot report, alone or on what a console showed, or a description.
 func disksOf(name string, text []byte) (volumes.Machine, error) {
-	r := &bootreport.Report{}
-	switch trimmed := bytes.TrimSpace(text); {
-	case bytes.Contains(text, []byte(bootreport.Prefix)):
-		var err error
-		if r, err = bootreport.Find(text); err != nil {
-			return volumes.Machine{}, err
-		}
-	case bytes.HasPrefix(trimmed, []byte("{")) && bytes.Contains(text, []byte(`"discoveredVolumes"`)):
-		if err := json.Unmarshal(trimmed, r); err != nil {
-			return volumes.Machine{}, report.Errorf(report.Invalid, "%s: %w", name, err)
-		}
-	default:
+	if !bytes.Contains(text, []byte(bootreport.Prefix)) && !bytes.Contains(text, []byte(`"discoveredVolumes"`)) {
 		return volumes.ParseDescription(name, text)
+	}
+	r, err := bootreport.Parse(text)
+	if err != nil {
+		return volumes.Machine{}, report.Errorf(report.Invalid, "%s: %w", name, err)
 	}
 	var m volumes.Machine
 	for _, d := range r.Disks {

@@ -50,7 +50,7 @@ type Deps struct {
 	Open func(ctx context.Context, device string, s volumes.Spec) (inside string, err error)
 	Log  Log
 	// Report gets what is to be reported when it has changed.
-	Report func([]bootreport.Volume, []bootreport.Mount)
+	Report func([]bootreport.VolumeConfig, []bootreport.Volume, []bootreport.Mount)
 }
 
 // Status is how the volumes are.
@@ -249,27 +249,9 @@ func (r *Runner) publish(plan volumes.Plan, c *config.Config, trying bool) {
 		}
 	}
 	r.status.Set(s)
-	all := reported(s.Volumes)
-	if text := fmt.Sprint(all, r.mounts); text != r.said {
+	configs, all := configured(s.Volumes), reported(s.Volumes)
+	if text := fmt.Sprint(configs, all, r.mounts); text != r.said {
 		r.said = text
-		r.Report(all, slices.Clone(r.mounts))
+		r.Report(configs, all, slices.Clone(r.mounts))
 	}
-}
-
-func reported(planned []volumes.Volume) (all []bootreport.Volume) {
-	for _, v := range planned {
-		b := bootreport.Volume{
-			ID: v.ID, Phase: string(v.Phase), Location: v.Location, Size: v.Size, Reason: v.Reason, Encrypted: v.Encryption != nil && v.Location != "",
-		}
-		if v.Size > 0 {
-			b.PrettySize = blockdev.Pretty(v.Size)
-		}
-		for _, d := range v.Verdicts {
-			if d.Reason != "" {
-				b.Disks = append(b.Disks, bootreport.DiskVerdict(d))
-			}
-		}
-		all = append(all, b)
-	}
-	return all
 }

@@ -190,7 +190,7 @@ func newNode(t *testing.T, m *xfsMachine, text string, w volumes.Wipe) *node {
 		M: m, Config: &n.config, Wipe: w, Log: n.logger,
 		Discover: Discovery(found.Refresh, &found.Disks, &found.Volumes),
 		Changed:  func() <-chan struct{} { _, c := found.Volumes.Watch(); return c },
-		Report: func(v []bootreport.Volume, mt []bootreport.Mount) {
+		Report: func(_ []bootreport.VolumeConfig, v []bootreport.Volume, mt []bootreport.Mount) {
 			n.mu.Lock()
 			defer n.mu.Unlock()
 			n.report, n.mounts = v, mt

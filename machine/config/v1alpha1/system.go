@@ -119,6 +119,19 @@ type EncryptionKey struct {
 	TPM    *TPMKey    `yaml:"tpm" doc:"A key that the TPM seals."`
 }
 
+// Kind is the name of the field that the key has.
+func (k EncryptionKey) Kind() string {
+	switch {
+	case k.Static != nil:
+		return "static"
+	case k.NodeID != nil:
+		return "nodeID"
+	case k.KMS != nil:
+		return "kms"
+	}
+	return "tpm"
+}
+
 // StaticKey is a passphrase.
 type StaticKey struct {
 	Passphrase string `yaml:"passphrase" required:"yes" doc:"The passphrase."`
