@@ -18,6 +18,8 @@ import (
 	"github.com/bootwright/bootwright/formats/iso9660"
 	"github.com/bootwright/bootwright/formats/pe/petest"
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/bootassets"
+	"github.com/bootwright/bootwright/machine/cmdline"
 	"github.com/bootwright/bootwright/profiles"
 )
 
@@ -195,13 +197,13 @@ func TestPlanIdentity(t *testing.T) {
 	}
 }
 
-// TestISOStoresNothingTwice: GRUB's kernel and initramfs are the sections of the UKI.
+// TestISOStoresNothingTwice: GRUB's kernel and initramfs, and what a machine installs from, are the sections of the UKI.
 func TestISOStoresNothingTwice(t *testing.T) {
 	t.Parallel()
 	b, dir := newBuilder(t)
 	iso := build(t, b, lock(t, b, profile(t, "iso", dir))).Files[0].Blob
 	uki := build(t, b, lock(t, b, profile(t, "metal-uki", dir))).Files[0].Blob
-	if extra := iso.Size() - uki.Size(); extra > 5<<20 {
+	if extra := iso.Size() - uki.Size(); extra > 3<<20 {
 		t.Errorf("the ISO has %d bytes more than the UKI in it", extra)
 	}
 	v, err := iso9660.Read(iso)
@@ -214,6 +216,19 @@ func TestISOStoresNothingTwice(t *testing.T) {
 	}
 	if at, err := blob.Equal(t.Context(), v.Tree.Get("boot/vmlinuz").Open(), blob.Bytes(want)); err != nil || at >= 0 {
 		t.Errorf("/boot/vmlinuz differs from the base's at byte %d (%v)", at, err)
+	}
+	assets, err := bootassets.Read(v.Tree, bootassets.Folder+"/amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := assets.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(assets.Cmdline, cmdline.HaltIfInstalled) || !strings.Contains(assets.Cmdline, cmdline.Platform) {
+		t.Errorf("installed with %s", assets.Cmdline)
+	}
+	if at, err := blob.Equal(t.Context(), v.Tree.Get("boot/initramfs.img").Open(), assets.Initramfs()); err != nil || at >= 0 {
+		t.Errorf("the initramfs that is installed differs from the ISO's at byte %d (%v)", at, err)
 	}
 }
 

@@ -11,6 +11,20 @@ import (
 
 // makeInstaller is a container image with the program that installs and upgrades machines, and with what it writes onto them.
 func makeInstaller(k *kit) ([]File, error) {
+	assets, err := k.assets()
+	if err != nil {
+		return nil, err
+	}
+	image, err := installer.Image(k.ctx, k.part(inputInstaller), assets)
+	if err != nil {
+		return nil, err
+	}
+	k.images = []oci.Image{image}
+	return installerFile(k.plan, "installer-"+k.plan.Arch+".tar", image)
+}
+
+// assets are what an installer, or a medium that installs itself, puts onto a disk.
+func (k *kit) assets() (*bootassets.Assets, error) {
 	initramfs, err := k.initramfs()
 	if err != nil {
 		return nil, err
@@ -26,16 +40,7 @@ func makeInstaller(k *kit) ([]File, error) {
 			files[name], known[name] = k.part(title), in.Digest
 		}
 	}
-	assets, err := bootassets.New(k.ctx, *k.describe(), files, known)
-	if err != nil {
-		return nil, err
-	}
-	image, err := installer.Image(k.ctx, k.part(inputInstaller), assets)
-	if err != nil {
-		return nil, err
-	}
-	k.images = []oci.Image{image}
-	return installerFile(k.plan, "installer-"+k.plan.Arch+".tar", image)
+	return bootassets.New(k.ctx, k.describe().Installed(), files, known)
 }
 
 func installerFile(p *Plan, name string, images ...oci.Image) ([]File, error) {

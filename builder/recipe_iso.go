@@ -17,7 +17,8 @@ import (
 // makeISO is one file that boots from CD-ROM and, written as it is, from a disk or USB stick; on UEFI through systemd-boot
 // and the UKI in the EFI system partition, on BIOS (amd64) through GRUB. The kernel and initramfs that GRUB reads are the
 // UKI's own sections, and its archive of machine configurations is three files of the partition, of which systemd-stub reads the
-// middle one: the ISO 9660 records point at the same sectors, so nothing is stored twice.
+// middle one: the ISO 9660 records point at the same sectors, so nothing is stored twice. Nor are the files from which a machine
+// that booted from it installs itself (machine/bootassets).
 func makeISO(k *kit) ([]File, error) {
 	esp, err := k.isoESP()
 	if err != nil {
@@ -68,6 +69,11 @@ func (k *kit) isoTree(esp *blob.Image) (*tree.Tree, []iso9660.BootEntry, error) 
 		return nil, nil, err
 	}
 	t.File(bake.ISOPath, 0o444, config.Whole())
+	assets, err := k.assets()
+	if err != nil {
+		return nil, nil, err
+	}
+	assets.AddTo(&t)
 	efi := iso9660.BootEntry{Platform: iso9660.EFI, Path: "boot/efi.img"}
 	if k.plan.Arch != "amd64" {
 		return &t, []iso9660.BootEntry{efi}, nil

@@ -36,7 +36,7 @@ func recipes() map[string]recipe {
 		"image":     {version: 1, parts: slices.Concat(uki, []string{base.SystemdBoot}), amd64: diskGRUB, init: true, area: true, meta: true, make: makeImage},
 		"initramfs": {version: 1, parts: initrd, init: true, make: makeInitramfs},
 		"installer": {version: 1, parts: slices.Concat(uki, []string{base.SystemdBoot}), amd64: diskGRUB, init: true, installer: true, make: makeInstaller},
-		"iso":       {version: 2, parts: slices.Concat(uki, []string{base.SystemdBoot}), amd64: grub, init: true, area: true, make: makeISO},
+		"iso":       {version: 3, parts: slices.Concat(uki, []string{base.SystemdBoot}), amd64: slices.Concat(grub, diskGRUB), init: true, area: true, make: makeISO},
 		"kernel":    {version: 1, parts: kernel, make: makeKernel},
 		"pxe":       {version: 1, parts: slices.Concat(kernel, initrd), init: true, make: makePXE},
 		"uki":       {version: 1, parts: uki, init: true, make: makeUKIFile},

@@ -10,17 +10,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/pe"
+	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/cmdline"
+	"github.com/bootwright/bootwright/machine/meta"
 )
 
-// Folder holds a folder for each architecture, in an installer's root file system.
+// Folder holds a folder for each architecture, in an installer's root file system and in an ISO.
 const Folder = "usr/install"
 
 // The files. Those of GRUB exist on amd64 only.
@@ -75,47 +81,67 @@ const maxDescription = 1 << 20
 
 // Open opens the files in the folder dir, such as /usr/install/amd64. It reads the description only; Verify reads the rest. The error
 // is NotFound where there is none, and Invalid where one is damaged or a file is missing.
-func Open(dir string) (_ *Assets, err error) {
-	a := &Assets{files: map[string]blob.Blob{}}
-	defer func() {
+func Open(dir string) (*Assets, error) {
+	a := &Assets{}
+	err := a.load(dir, func(name string) (blob.Blob, error) {
+		f, err := blob.OpenFile(filepath.Join(dir, name))
 		if err != nil {
-			a.Close()
+			return nil, err
 		}
-	}()
-	text, err := a.open(dir, DescriptionFile)
+		a.close = append(a.close, f.Close)
+		return f, nil
+	})
 	if err != nil {
-		return nil, report.WithHint(report.Errorf(report.NotFound, "no boot assets: %w", err), "name the folder of an installer's files, such as /%s/amd64", Folder)
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// Read is Open for a folder of a medium that was read. Close does nothing then.
+func Read(medium *tree.Tree, dir string) (*Assets, error) {
+	a := &Assets{}
+	err := a.load(dir, func(name string) (blob.Blob, error) {
+		n := medium.Get(path.Join(dir, name))
+		if n == nil || !n.Mode.IsRegular() {
+			return nil, &fs.PathError{Op: "open", Path: path.Join(dir, name), Err: fs.ErrNotExist}
+		}
+		return n.Open(), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// load reads the description, and opens the files that it names.
+func (a *Assets) load(dir string, open func(name string) (blob.Blob, error)) error {
+	text, err := open(DescriptionFile)
+	if err != nil {
+		return report.WithHint(report.Errorf(report.NotFound, "no boot assets: %w", err), "name the folder of an installer's files, such as /%s/amd64", Folder)
 	}
 	p, err := blob.ReadAll(text, maxDescription)
 	if err == nil {
 		err = json.Unmarshal(p, &a.Description)
 	}
 	if err != nil {
-		return nil, report.Errorf(report.Invalid, "%s: %w", filepath.Join(dir, DescriptionFile), err)
+		return report.Errorf(report.Invalid, "%s: %w", path.Join(dir, DescriptionFile), err)
 	}
+	a.files = map[string]blob.Blob{}
 	for name, digest := range a.Digests {
-		if _, err := blob.ParseDigest(string(digest)); err != nil || filepath.Base(name) != name {
-			return nil, report.Errorf(report.Invalid, "%s: file %.100q with digest %.100q", filepath.Join(dir, DescriptionFile), name, digest)
+		if _, err := blob.ParseDigest(string(digest)); err != nil || path.Base(name) != name {
+			return report.Errorf(report.Invalid, "%s: file %.100q with digest %.100q", path.Join(dir, DescriptionFile), name, digest)
 		}
-		if a.files[name], err = a.open(dir, name); err != nil {
-			return nil, report.Errorf(report.Invalid, "boot assets: %w", err)
+		if a.files[name], err = open(name); err != nil {
+			return report.Errorf(report.Invalid, "boot assets: %w", err)
 		}
 	}
 	for _, name := range []string{Kernel, Head, Root, Tail, SDBoot, Stub} {
 		if a.files[name] == nil {
-			return nil, report.Errorf(report.Invalid, "the boot assets in %s have no %s", dir, name)
+			return report.Errorf(report.Invalid, "the boot assets in %s have no %s", dir, name)
 		}
 	}
-	return a, nil
-}
-
-func (a *Assets) open(dir, name string) (blob.Blob, error) {
-	f, err := blob.OpenFile(filepath.Join(dir, name))
-	if err != nil {
-		return nil, err
-	}
-	a.close = append(a.close, f.Close)
-	return f, nil
+	return nil
 }
 
 // Close closes the files.
@@ -142,8 +168,26 @@ func (a *Assets) Verify(ctx context.Context) error {
 	return nil
 }
 
+// AddTo adds the files to a medium, where Read finds them in the folder of their architecture.
+func (a *Assets) AddTo(medium *tree.Tree) {
+	for name, content := range a.files {
+		medium.File(path.Join(Folder, a.Arch, name), 0o444, content)
+	}
+	medium.File(path.Join(Folder, a.Arch, DescriptionFile), 0o444, a.Text())
+}
+
 // File is the file called name, nil where there is none.
 func (a *Assets) File(name string) blob.Blob { return a.files[name] }
+
+// Installed is d of what is installed, where d is that of an installation medium: its kernel arguments are without those that are for
+// the medium alone, which are halting where there is a system, wiping, and what is to be in META.
+func (d Description) Installed() Description {
+	args := cmdline.Parse(d.Cmdline)
+	d.Cmdline = slices.DeleteFunc(args, func(a cmdline.Arg) bool {
+		return a.Key == cmdline.HaltIfInstalled || a.Key == cmdline.Wipe || a.Key == cmdline.Environment && strings.HasPrefix(a.Value, meta.ArgumentName+"=")
+	}).String()
+	return d
+}
 
 // Text is the description as its file has it.
 func (d *Description) Text() blob.Blob {

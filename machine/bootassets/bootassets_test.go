@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
@@ -48,6 +49,14 @@ func TestOpen(t *testing.T) {
 	if p, err := blob.ReadAll(a.Initramfs(), 1000); err != nil || string(p) != Head+Root+Tail {
 		t.Errorf("%q, %v", p, err)
 	}
+	var medium tree.Tree
+	made.AddTo(&medium)
+	if a, err := Read(&medium, Folder+"/arm64"); err != nil || a.Verify(t.Context()) != nil || a.ID("x") != made.ID("x") {
+		t.Errorf("from a medium: %v", err)
+	}
+	if _, err := Read(&medium, Folder+"/amd64"); report.KindOf(err) != report.NotFound {
+		t.Errorf("a medium for another architecture: %v", err)
+	}
 	for name, c := range map[string]struct {
 		spoil func() error
 		want  string
@@ -66,5 +75,12 @@ func TestOpen(t *testing.T) {
 		if _, err := Open(dir); report.KindOf(err) != report.Invalid || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestInstalled(t *testing.T) {
+	d := Description{Cmdline: "a=1 talos.halt_if_installed=1 talos.environment=INSTALLER_META_BASE64=MHhhPXg= talos.environment=A=b talos.experimental.wipe=system b"}
+	if got := d.Installed().Cmdline; got != "a=1 talos.environment=A=b b" {
+		t.Error(got)
 	}
 }
