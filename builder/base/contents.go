@@ -137,11 +137,11 @@ func leftOut() []class {
 }
 
 // grubModules are what GRUB for BIOS can do: read the disks and file systems that bootwright writes, show a menu on the
-// screen or a serial line, and start Linux.
+// screen or a serial line, count tries in a file, and start Linux.
 func grubModules() []string {
 	return []string{
 		"biosdisk", "part_gpt", "part_msdos", "fat", "iso9660", "linux", "normal", "configfile", "search", "search_fs_file", "search_label", "search_fs_uuid",
-		"echo", "test", "sleep", "reboot", "halt", "ls", "cat", "serial", "terminal", "minicmd",
+		"echo", "test", "sleep", "reboot", "halt", "ls", "cat", "serial", "terminal", "minicmd", "loadenv",
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 type upgradeOptions struct {
 	bootOptions
 	disk, efi, boot, running string
+	meta                     *os.File // that of the disk, where it has one
 }
 
 func newUpgradeCommand(a *app) *cobra.Command {
@@ -44,7 +45,7 @@ then the old one starts again. The same system with the same kernel arguments ch
 	f.StringVar(&opts.disk, "disk", "", "disk with the system, whose partitions are mounted meanwhile")
 	f.StringVar(&opts.efi, "efi", "", "where the partition EFI is mounted: a `FOLDER`")
 	f.StringVar(&opts.boot, "boot", "", "where the partition BOOT is mounted: a `FOLDER`")
-	f.StringVar(&opts.running, "keep", "", "`ID` of the system to keep (default: the one that starts now)")
+	f.StringVar(&opts.running, "keep", "", "`ID` of the system to keep (default: one that was found good)")
 	return cmd
 }
 
@@ -76,6 +77,9 @@ func runUpgrade(ctx context.Context, a *app, opts upgradeOptions) (err error) {
 	}
 	if opts.boot != "" {
 		s.Boot = install.Dir(opts.boot)
+	}
+	if opts.meta != nil {
+		s.Meta = opts.meta
 	}
 	step := p.Step("upgrade", 0)
 	r, err := s.Upgrade(ctx, assets, opts.bootOptions.boot(), opts.running)
@@ -114,6 +118,12 @@ func (o *upgradeOptions) mount() (unmount func() error, err error) {
 		return unmount, report.Errorf(report.Invalid, "%s: %w", o.disk, err)
 	}
 	for _, p := range table.Partitions {
+		if p.Name == layout.Meta {
+			if o.meta, err = os.OpenFile(partitionPath(o.disk, p.Number), os.O_RDWR, 0); err != nil {
+				return unmount, err
+			}
+			undo = append(undo, o.meta.Close)
+		}
 		at := map[string]*string{layout.EFI: &o.efi, layout.Boot: &o.boot}[p.Name]
 		if at == nil {
 			continue

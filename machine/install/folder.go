@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/machine/configarea"
 )
 
 // Folder is a file system that a boot loader reads, mounted. Names are relative, with slashes.
@@ -59,8 +60,8 @@ func (d Dir) List(dir string) ([]File, error) {
 	return out, err
 }
 
-// maxRead bounds what Read reads: menus, in bytes.
-const maxRead = 1 << 20
+// maxRead bounds what Read reads, in bytes: menus, boot loaders, machine configurations and the archives of these.
+const maxRead = configarea.MaxSize + 1<<20
 
 // Read follows Folder.
 func (d Dir) Read(name string) ([]byte, error) {

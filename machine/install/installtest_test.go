@@ -24,13 +24,21 @@ import (
 // assets are small ones, different from version to version.
 func assets(t testing.TB, version string) *bootassets.Assets {
 	t.Helper()
+	return assetsWith(t, version, nil)
+}
+
+// assetsWith are those with other files in the place of some.
+func assetsWith(t testing.TB, version string, others map[string]blob.Blob) *bootassets.Assets {
+	t.Helper()
 	fill := func(n int) blob.Blob { return blob.Bytes(bytes.Repeat([]byte(version+" "), n)) }
 	stub := petest.Stub()
+	files := map[string]blob.Blob{
+		bootassets.Kernel: fill(9000), bootassets.Head: fill(10), bootassets.Root: fill(20000), bootassets.Tail: fill(4),
+		bootassets.SDBoot: blob.Bytes(stub), bootassets.Stub: blob.Bytes(stub), bootassets.GRUBBoot: blob.Bytes(make([]byte, 512)), bootassets.GRUBCore: fill(5000),
+	}
+	maps.Copy(files, others)
 	a, err := bootassets.New(t.Context(), bootassets.Description{Version: version, Arch: "amd64", Platform: "metal", KernelVersion: "6.1.0", Cmdline: "talos.platform=metal console=tty0", Epoch: 1700000000},
-		map[string]blob.Blob{
-			bootassets.Kernel: fill(9000), bootassets.Head: fill(10), bootassets.Root: fill(20000), bootassets.Tail: fill(4),
-			bootassets.SDBoot: blob.Bytes(stub), bootassets.Stub: blob.Bytes(stub), bootassets.GRUBBoot: blob.Bytes(make([]byte, 512)), bootassets.GRUBCore: fill(5000),
-		}, nil)
+		files, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

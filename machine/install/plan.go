@@ -3,6 +3,7 @@ package install
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bootwright/bootwright/formats/blob"
@@ -40,6 +41,10 @@ type Boot struct {
 	ConfigURL       string   // of talos.config; empty for none
 }
 
+// panicAfter makes a kernel that panics start the machine again after so many seconds, so that the boot loader's counting goes on; by itself
+// the kernel would stand still. It is added where nothing else is said, and -panic leaves it out.
+const panicAfter = "panic=10"
+
 // Cmdline is the kernel command line of what boots. The error is Invalid.
 func (b Boot) Cmdline(d *bootassets.Description) (string, error) {
 	var words []string
@@ -52,6 +57,9 @@ func (b Boot) Cmdline(d *bootassets.Description) (string, error) {
 	args, err := cmdline.Customize(cmdline.Parse(d.Cmdline), append(words, b.ExtraKernelArgs...))
 	if err != nil {
 		return "", report.Errorf(report.Invalid, "kernel arguments: %w", err)
+	}
+	if _, given := args.Get("panic"); !given && !slices.Contains(b.ExtraKernelArgs, "-panic") {
+		args = append(args, cmdline.Parse(panicAfter)...)
 	}
 	if n := len(args.String()); n > maxCmdline {
 		return "", report.Errorf(report.Invalid, "the kernel command line has %d bytes, and the kernel cuts off what is beyond %d", n, maxCmdline)
@@ -173,7 +181,7 @@ func (p *Plan) efi(a *bootassets.Assets, config blob.Blob) (*tree.Tree, error) {
 	t.File(bootentry.Removable(a.Arch), 0o644, a.File(bootassets.SDBoot))
 	t.File(bootentry.UKI(p.ID), 0o644, uki)
 	if config != nil {
-		t.File(bootentry.Credentials(p.ID), 0o644, config)
+		t.File(bootentry.Credentials(bootentry.UKI(p.ID)), 0o644, config)
 	}
 	t.File(bootentry.LoaderConf, 0o644, blob.String(bootentry.Loader(p.ID)))
 	return &t, nil

@@ -124,7 +124,7 @@ func TestInstall(t *testing.T) {
 				oracle.Run(t, "fsck.fat", "-n", d.file(t, part.Start, part.Size))
 			}
 		}
-		if name == "all" && p.Cmdline != `talos.platform=aws talos.config=https://h/c console=ttyS1 x="a b"` {
+		if name == "all" && p.Cmdline != `talos.platform=aws talos.config=https://h/c console=ttyS1 x="a b" panic=10` {
 			t.Error(p.Cmdline)
 		}
 		if f, err := Look(d); err != nil || !f.System {

@@ -12,13 +12,14 @@ import (
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/bootassets"
 	"github.com/bootwright/bootwright/machine/bootentry"
-	"github.com/bootwright/bootwright/machine/grub"
+	"github.com/bootwright/bootwright/machine/configarea"
 )
 
 // System is an installed system by its boot partitions: those that its disk has, mounted.
 type System struct {
-	EFI  Folder // nil for none
-	Boot Folder // nil for none; GRUB's
+	EFI  Folder        // nil for none
+	Boot Folder        // nil for none; GRUB's
+	Meta MetaPartition // where Upgrade notes what to fall back to; nil for nowhere
 }
 
 // partial is behind the name of a file that is being written; no boot loader reads it.
@@ -35,9 +36,10 @@ type Result struct {
 	Changed  bool   `json:"changed"` // false where this very system was there already
 }
 
-// Upgrade puts a beside the system that runs, of which running is the ID, or empty where the menu's default is the one to keep. The
-// new one starts next; it has bootentry.Tries to call Good on UEFI, see Tried for a BIOS. Nothing is written before there is room for
-// all of it; the error is Invalid where there is not.
+// Upgrade puts a beside the system that runs, of which running is the ID; where that is empty, one that was found good is kept, and of
+// those the menu's default. The new one starts next; it has bootentry.Tries to call Good. A machine configuration that lies beside the one
+// that is kept is put beside the new one too. Nothing is written before there is room for all of it; the error is Invalid where there is
+// not.
 func (s System) Upgrade(ctx context.Context, a *bootassets.Assets, b Boot, running string) (Result, error) {
 	line, err := b.Cmdline(&a.Description)
 	if err != nil {
@@ -54,7 +56,7 @@ func (s System) Upgrade(ctx context.Context, a *bootassets.Assets, b Boot, runni
 			return r, fmt.Errorf("EFI: %w", err)
 		}
 	}
-	return r, nil
+	return r, s.note(r)
 }
 
 // entries are the UKIs on the EFI system partition, and the one to keep.
@@ -68,20 +70,19 @@ func (s System) entries(running, newest string) (all []bootentry.Entry, keep *bo
 			all = append(all, e)
 		}
 	}
-	if running == "" {
-		conf, err := s.EFI.Read(bootentry.LoaderConf)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, nil, err
-		}
-		running = bootentry.Default(string(conf))
+	conf, err := s.EFI.Read(bootentry.LoaderConf)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
 	}
-	// The one that runs, else one that was found good, else any: there is always one to fall back to.
+	starts := bootentry.Default(string(conf))
+	// There is always one to fall back to, whatever became of the others.
 	for _, fits := range []func(bootentry.Entry) bool{
-		func(e bootentry.Entry) bool { return e.ID == running && e.Left != 0 && e.ID != newest },
-		func(e bootentry.Entry) bool { return e.Left < 0 && e.ID != newest },
-		func(e bootentry.Entry) bool { return e.ID != newest },
+		func(e bootentry.Entry) bool { return running != "" && e.ID == running && e.Left != 0 },
+		func(e bootentry.Entry) bool { return e.ID == starts && e.Left < 0 },
+		func(e bootentry.Entry) bool { return e.Left < 0 },
+		func(bootentry.Entry) bool { return true },
 	} {
-		if i := slices.IndexFunc(all, fits); i >= 0 {
+		if i := slices.IndexFunc(all, func(e bootentry.Entry) bool { return e.ID != newest && fits(e) }); i >= 0 {
 			return all, &all[i], nil
 		}
 	}
@@ -93,26 +94,58 @@ func (s System) upgradeEFI(ctx context.Context, a *bootassets.Assets, r *Result,
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(all, func(e bootentry.Entry) bool { return e.ID == r.ID && e.Left != 0 }) {
-		return s.setLoader(ctx, r.ID) // there already; perhaps the power failed before the menu said so
+	if !slices.ContainsFunc(all, func(e bootentry.Entry) bool { return e.ID == r.ID && e.Left != 0 }) {
+		if err := s.addUKI(ctx, a, r, keep); err != nil {
+			return err
+		}
+	} // else it is there already; perhaps the power failed before the menu said so
+	if err := s.setLoader(ctx, r.ID); err != nil {
+		return err
 	}
+	return s.upgradeLoader(ctx, a)
+}
+
+// addUKI makes the new system one on trial beside keep, and removes all others.
+func (s System) addUKI(ctx context.Context, a *bootassets.Assets, r *Result, keep *bootentry.Entry) error {
 	r.Changed = true
 	uki, err := a.UKI(r.Cmdline)
 	if err != nil {
 		return err
 	}
-	kept := []string{}
+	var config []byte
+	var kept []string
 	if keep != nil {
 		r.Previous = keep.ID
-		kept = append(kept, keep.File, keep.File+".extra.d")
+		kept = append(kept, keep.File, keep.File+bootentry.Extra, path.Base(bootentry.UKI(keep.ID))+bootentry.Extra)
+		if config, err = s.config(*keep); err != nil {
+			return err
+		}
 	}
-	if err := clean(s.EFI, bootentry.Linux, uki.Size(), kept); err != nil {
+	var extras []string
+	if len(config) > 0 {
+		extras = bootentry.Names(r.ID)
+	}
+	if err := clean(s.EFI, bootentry.Linux, uki.Size()+int64(len(extras)*len(config)), kept); err != nil {
 		return err
 	}
-	if err := place(ctx, s.EFI, bootentry.Counted(r.ID), uki); err != nil {
-		return err
+	for _, name := range extras {
+		if err := place(ctx, s.EFI, bootentry.Credentials(name), blob.Bytes(config)); err != nil {
+			return err
+		}
 	}
-	return s.setLoader(ctx, r.ID)
+	return place(ctx, s.EFI, bootentry.Counted(r.ID), uki)
+}
+
+// config is the area with machine configurations beside a UKI; nil where there is none in it.
+func (s System) config(e bootentry.Entry) ([]byte, error) {
+	area, err := s.EFI.Read(bootentry.Credentials(path.Join(bootentry.Linux, e.File)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if entries, wrong := configarea.Decode(area); err == nil && wrong == nil && len(entries) == 0 {
+		return nil, nil
+	}
+	return area, err // a damaged one too, which is for the machine to complain of
 }
 
 func (s System) setLoader(ctx context.Context, id string) error {
@@ -121,61 +154,6 @@ func (s System) setLoader(ctx context.Context, id string) error {
 		return nil
 	}
 	return place(ctx, s.EFI, bootentry.LoaderConf, blob.String(want))
-}
-
-func (s System) upgradeBoot(ctx context.Context, a *bootassets.Assets, r *Result, running string) error {
-	menu, err := s.menu()
-	if err != nil {
-		return err
-	}
-	e := bootentry.Menu(r.ID, a.Version, r.Cmdline, false)
-	if menu.Index(e.Kernel) >= 0 {
-		return nil
-	}
-	r.Changed = true
-	if i := menu.Index(path.Join(bootentry.Folder(running), "vmlinuz")); running != "" && i >= 0 {
-		menu.Default = i
-	}
-	next := menu.Add(e)
-	kept := []string{"grub"}
-	files, err := s.Boot.List(bootentry.Boot)
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		if next.Holds(path.Join(bootentry.Boot, f.Name)) {
-			kept = append(kept, f.Name)
-		}
-	}
-	kernel, initramfs := a.File(bootassets.Kernel), a.Initramfs()
-	// The old menu may name what goes: it says first what stays.
-	if menu.Len() > 1 {
-		if err := s.setMenu(ctx, menu.Only()); err != nil {
-			return err
-		}
-	}
-	if err := clean(s.Boot, bootentry.Boot, kernel.Size()+initramfs.Size(), kept); err != nil {
-		return err
-	}
-	if err := place(ctx, s.Boot, e.Kernel, kernel); err != nil {
-		return err
-	}
-	if err := place(ctx, s.Boot, e.Initrds[0], initramfs); err != nil {
-		return err
-	}
-	return s.setMenu(ctx, next)
-}
-
-func (s System) menu() (*grub.Menu, error) {
-	text, err := s.Boot.Read(bootentry.GRUBConfig)
-	if err != nil {
-		return nil, err
-	}
-	return grub.ParseMenu(string(text))
-}
-
-func (s System) setMenu(ctx context.Context, m *grub.Menu) error {
-	return place(ctx, s.Boot, bootentry.GRUBConfig, blob.String(m.String()))
 }
 
 // clean removes what is in dir and not kept, once it is known that there will be room for size bytes.
@@ -216,44 +194,27 @@ func place(ctx context.Context, f Folder, name string, content blob.Blob) error 
 // Good says that the system called id does what it should: it stays the one that starts.
 func (s System) Good(ctx context.Context, id string) error {
 	if s.Boot != nil {
-		if err := s.choose(ctx, func(i int) int { return i }, id); err != nil {
-			return err
+		if err := s.goodBoot(ctx, id); err != nil {
+			return fmt.Errorf("BOOT: %w", err)
 		}
 	}
-	if s.EFI == nil {
-		return nil
-	}
-	all, _, err := s.entries(id, "")
-	if err != nil {
-		return err
-	}
-	for _, e := range all {
-		if e.ID == id && e.Left >= 0 {
-			return s.EFI.Rename(path.Join(bootentry.Linux, e.File), bootentry.UKI(id))
+	if s.EFI != nil {
+		if err := s.goodEFI(ctx, id); err != nil {
+			return fmt.Errorf("EFI: %w", err)
 		}
 	}
 	return nil
 }
 
-// Tried is for a new system to call as soon as it can, on a BIOS: GRUB cannot count, so from then on the one before starts, until
-// Good. A system that dies before that starts again and again.
-func (s System) Tried(ctx context.Context, id string) error {
-	if s.Boot == nil {
-		return nil
-	}
-	return s.choose(ctx, func(i int) int { return i + 1 }, id)
-}
-
-// choose makes the default of GRUB's menu what which says of the entry of the system called id, where there is such an entry.
-func (s System) choose(ctx context.Context, which func(int) int, id string) error {
-	menu, err := s.menu()
+// goodEFI takes the count from the name of the UKI.
+func (s System) goodEFI(ctx context.Context, id string) error {
+	all, _, err := s.entries(id, "")
 	if err != nil {
 		return err
 	}
-	i := menu.Index(path.Join(bootentry.Folder(id), "vmlinuz"))
-	if i < 0 || which(i) >= menu.Len() || which(i) == menu.Default {
+	i := slices.IndexFunc(all, func(e bootentry.Entry) bool { return e.ID == id && e.Left >= 0 })
+	if i < 0 {
 		return nil
 	}
-	menu.Default = which(i)
-	return s.setMenu(ctx, menu)
+	return s.EFI.Rename(path.Join(bootentry.Linux, all[i].File), bootentry.UKI(id))
 }

@@ -20,7 +20,9 @@ import (
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/bootassets"
 	"github.com/bootwright/bootwright/machine/bootentry"
+	"github.com/bootwright/bootwright/machine/grub"
 	"github.com/bootwright/bootwright/machine/layout"
+	"github.com/bootwright/bootwright/machine/meta"
 )
 
 // installed are the boot partitions of a fresh installation, as folders of room bytes.
@@ -29,6 +31,12 @@ func installed(t testing.TB, a *bootassets.Assets, room int64) (System, string) 
 	d := newDisk(diskSize)
 	p := plan(t, d, a, Options{})
 	run(t, d, p)
+	return folders(t, d, room), p.ID
+}
+
+// folders are the boot partitions of a disk.
+func folders(t testing.TB, d *memDisk, room int64) System {
+	t.Helper()
 	table, err := gpt.Read(d)
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +60,7 @@ func installed(t testing.TB, a *bootassets.Assets, room int64) (System, string) 
 		}
 		s[part.Name] = f
 	}
-	return System{EFI: s[layout.EFI], Boot: s[layout.Boot]}, p.ID
+	return System{EFI: s[layout.EFI], Boot: s[layout.Boot]}
 }
 
 // pattern is a glob of sd-boot's as a regular expression.
@@ -115,12 +123,21 @@ func startUEFI(t testing.TB, efi *folder) ([]byte, string) {
 	return content, pick.ID
 }
 
-// startBIOS is what GRUB does: the default, or the next where that cannot be loaded.
-func startBIOS(t testing.TB, boot *folder) (kernel, initramfs []byte, id string) {
+// startBIOS is what GRUB does: it counts where the menu says so and core can, and takes the default, or the next where that cannot be loaded.
+func startBIOS(t testing.TB, boot *folder, core bool) (kernel, initramfs []byte, id string) {
 	t.Helper()
 	text := string(boot.files[bootentry.GRUBConfig])
 	entries := regexp.MustCompile(`(?m)^  linux /boot/([0-9a-f]{12})/vmlinuz `).FindAllStringSubmatch(text, -1)
 	first, _ := strconv.Atoi(regexp.MustCompile(`set default=(\d+)`).FindStringSubmatch(text)[1])
+	env, err := grub.ParseEnvironment(string(boot.files[bootentry.GRUBEnv]))
+	if core && err == nil && env.Trial != "" && strings.Contains(text, `"$trial" = "`+env.Trial+`"`) {
+		if env.Tries == 0 {
+			first = 1
+		} else {
+			env.Tries--
+			boot.files[bootentry.GRUBEnv] = []byte(env.String())
+		}
+	}
 	for i := range entries {
 		id := entries[(first+i)%len(entries)][1]
 		kernel, initramfs := boot.files[path.Join(bootentry.Folder(id), "vmlinuz")], boot.files[path.Join(bootentry.Folder(id), "initramfs.img")]
@@ -153,8 +170,8 @@ func upgrade(t testing.TB, s System, a *bootassets.Assets, b Boot) Result {
 	return r
 }
 
-// TestFallBack upgrades to what never becomes good, upwards and downwards in version: after three tries the old system starts, and on a BIOS
-// after the new one began once.
+// TestFallBack upgrades to what never becomes good, upwards and downwards in version: after three tries the old system starts. With a GRUB
+// that cannot count it starts when the new one began once.
 func TestFallBack(t *testing.T) {
 	t.Parallel()
 	for _, next := range []string{"v0", "v2"} {
@@ -163,28 +180,168 @@ func TestFallBack(t *testing.T) {
 		if !r.Changed || r.Previous != old {
 			t.Errorf("%+v", r)
 		}
-		var ids []string
-		for range 5 {
-			_, id := startUEFI(t, s.EFI.(*folder))
-			ids = append(ids, id)
-		}
-		if want := []string{r.ID, r.ID, r.ID, old, old}; !slices.Equal(ids, want) {
-			t.Errorf("%s: %v, want %v", next, ids, want)
-		}
-		if _, _, id := startBIOS(t, s.Boot.(*folder)); id != r.ID {
+		without := System{Boot: s.Boot.(*folder).clone(-1, false)}
+		if _, _, id := startBIOS(t, without.Boot.(*folder), false); id != r.ID {
 			t.Errorf("%s: GRUB starts %s", next, id)
 		}
-		if err := s.Tried(t.Context(), r.ID); err != nil {
+		if err := without.Tried(t.Context(), r.ID); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, id := startBIOS(t, s.Boot.(*folder)); id != old {
+		if _, _, id := startBIOS(t, without.Boot.(*folder), false); id != old {
 			t.Errorf("%s: GRUB starts %s again", next, id)
 		}
-		// The next upgrade takes the place of the bad one, and the old one stays.
+		var uefi, bios []string
+		for range 5 {
+			_, id := startUEFI(t, s.EFI.(*folder))
+			uefi = append(uefi, id)
+			_, _, id = startBIOS(t, s.Boot.(*folder), true)
+			bios = append(bios, id)
+			if id == r.ID { // which gets so far, and no further
+				if err := s.Tried(t.Context(), id); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if want := []string{r.ID, r.ID, r.ID, old, old}; !slices.Equal(uefi, want) || !slices.Equal(bios, want) {
+			t.Errorf("%s: %v and %v, want %v", next, uefi, bios, want)
+		}
+		// The same one once more gets its tries again.
+		if again := upgrade(t, s, assets(t, next), Boot{}); !again.Changed || again.Previous != old {
+			t.Errorf("%+v", again)
+		}
+		if _, _, id := startBIOS(t, s.Boot.(*folder), true); id != r.ID {
+			t.Errorf("%s: GRUB does not start %s once more, but %s", next, r.ID, id)
+		}
+		// The next upgrade takes the place of the bad one, and the old one stays, on trial though the bad one still is.
 		third := upgrade(t, s, assets(t, "v3"), Boot{})
 		if names := s.EFI.(*folder).has(bootentry.Linux); len(names) != 2 || third.Previous != old {
 			t.Errorf("%v, %+v", names, third)
 		}
+		if menu := string(s.Boot.(*folder).files[bootentry.GRUBConfig]); !strings.Contains(menu, old) || strings.Contains(menu, r.ID) {
+			t.Error(menu)
+		}
+	}
+}
+
+// TestBack goes back to the system before, which needs no new trial.
+func TestBack(t *testing.T) {
+	t.Parallel()
+	a := assets(t, "v1")
+	s, old := installed(t, a, 1<<30)
+	r := upgrade(t, s, assets(t, "v2"), Boot{})
+	if err := s.Good(t.Context(), r.ID); err != nil {
+		t.Fatal(err)
+	}
+	if back := upgrade(t, s, a, Boot{}); back.Changed || back.ID != old {
+		t.Errorf("%+v", back)
+	}
+	for range 5 {
+		if _, id := startUEFI(t, s.EFI.(*folder)); id != old {
+			t.Errorf("systemd-boot starts %s", id)
+		}
+		if _, _, id := startBIOS(t, s.Boot.(*folder), true); id != old {
+			t.Errorf("GRUB starts %s", id)
+		}
+	}
+}
+
+// TestConfigSurvives: the configuration beside the old system is beside the new one, under every name that its UKI will have.
+func TestConfigSurvives(t *testing.T) {
+	t.Parallel()
+	for _, config := range []string{"", "machine: {}\n"} {
+		d := newDisk(diskSize)
+		run(t, d, plan(t, d, assets(t, "v1"), Options{Config: []byte(config)}))
+		s := folders(t, d, 1<<30)
+		for _, version := range []string{"v2", "v3"} {
+			r := upgrade(t, s, assets(t, version), Boot{})
+			var with []string
+			for range 4 {
+				startUEFI(t, s.EFI.(*folder))
+				for _, name := range s.EFI.(*folder).has(bootentry.Linux) {
+					if e, ok := bootentry.Parse(name); ok && e.ID == r.ID && strings.Contains(string(s.EFI.(*folder).files[bootentry.Credentials(path.Join(bootentry.Linux, name))]), "machine: {}") {
+						with = append(with, name)
+					}
+				}
+				if len(with) == 3 {
+					if err := s.Good(t.Context(), r.ID); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if want := 4; config != "" && len(with) != want || config == "" && len(with) > 0 {
+				t.Errorf("%q: %v", config, with)
+			}
+			initrd := s.Boot.(*folder).files[path.Join(bootentry.Folder(r.ID), "config.img")]
+			if menu := string(s.Boot.(*folder).files[bootentry.GRUBConfig]); strings.Contains(string(initrd), "machine: {}") != (config != "") || strings.Count(menu, "config.img") != 2*min(1, len(config)) {
+				t.Errorf("%q: %d bytes\n%s", config, len(initrd), menu)
+			}
+		}
+	}
+}
+
+// TestLoader: systemd-boot is replaced by a newer one, and by no other.
+func TestLoader(t *testing.T) {
+	t.Parallel()
+	said := func(version string) []byte { return []byte("MZ #### LoaderInfo: systemd-boot " + version + " ####") }
+	for _, c := range []struct {
+		have, brings string
+		replaced     bool
+	}{
+		{"252.39-1~deb12u1", "252.39-1~deb12u2", true},
+		{"252.9", "252.39", true},
+		{"252.39", "252.39", false},
+		{"254.1", "252.39", false},
+		{"252", "252.1", true},
+		{"", "252", false},
+		{"252", "", false},
+	} {
+		s, _ := installed(t, assets(t, "v1"), 1<<30)
+		efi := s.EFI.(*folder)
+		other := "EFI/systemd/systemd-bootx64.efi"
+		efi.files[bootentry.Removable("amd64")], efi.files[other] = said(c.have), said(c.have)
+		a := assetsWith(t, "v2", map[string]blob.Blob{bootassets.SDBoot: blob.Bytes(said(c.brings))})
+		upgrade(t, s, a, Boot{})
+		for _, name := range bootentry.Loaders("amd64") {
+			if got := bytes.Equal(efi.files[name], said(c.brings)); got != (c.replaced || c.have == c.brings) {
+				t.Errorf("%q with %q: %s is replaced: %v", c.have, c.brings, name, got)
+			}
+		}
+		delete(efi.files, other)
+		upgrade(t, s, assets(t, "v3"), Boot{})
+		if efi.files[other] != nil {
+			t.Error("a boot loader was put where none was")
+		}
+	}
+}
+
+// metaFile is a META partition in memory.
+type metaFile []byte
+
+func (m metaFile) ReadAt(p []byte, off int64) (int, error)  { return bytes.NewReader(m).ReadAt(p, off) }
+func (m metaFile) WriteAt(p []byte, off int64) (int, error) { return copy(m[off:], p), nil }
+func (metaFile) Sync() error                                { return nil }
+
+// TestNote: META says what to fall back to; of a damaged first copy the other one serves, and other values stay.
+func TestNote(t *testing.T) {
+	t.Parallel()
+	s, old := installed(t, assets(t, "v1"), 1<<30)
+	m := make(metaFile, meta.Size)
+	if err := meta.Write(m, meta.Values{meta.UserReserved1: []byte("mine")}); err != nil {
+		t.Fatal(err)
+	}
+	m[100]++
+	s.Meta = m
+	upgrade(t, s, assets(t, "v2"), Boot{})
+	v, damaged, err := meta.Read(m)
+	if err != nil || damaged != nil || string(v[meta.Upgrade]) != bootentry.Name(old) || string(v[meta.UserReserved1]) != "mine" {
+		t.Errorf("%q, %v, %v", v, damaged, err)
+	}
+	s.Meta = make(metaFile, meta.Size)
+	if r := upgrade(t, s, assets(t, "v3"), Boot{}); !r.Changed {
+		t.Errorf("%+v", r)
+	}
+	if v, _, err := meta.Read(s.Meta); err != nil || string(v[meta.Upgrade]) != bootentry.Name(old) {
+		t.Errorf("%q, %v", v, err)
 	}
 }
 
@@ -207,7 +364,7 @@ func TestGood(t *testing.T) {
 			if _, id := startUEFI(t, s.EFI.(*folder)); id != r.ID {
 				t.Fatalf("%s: systemd-boot starts %s", version, id)
 			}
-			if _, _, id := startBIOS(t, s.Boot.(*folder)); id != r.ID {
+			if _, _, id := startBIOS(t, s.Boot.(*folder), true); id != r.ID {
 				t.Fatalf("%s: GRUB starts %s", version, id)
 			}
 		}
@@ -232,15 +389,13 @@ func TestUpgradePowerCut(t *testing.T) {
 	old, a := assets(t, "v1"), assets(t, "v2")
 	from, oldID := installed(t, old, 1<<30)
 	upgrade(t, from, assets(t, "v0"), Boot{}) // which was never good, and is to be replaced
-	if err := from.Tried(t.Context(), upgradeID(t, assets(t, "v0"))); err != nil {
-		t.Fatal(err)
-	}
 	for range 3 {
 		startUEFI(t, from.EFI.(*folder))
+		startBIOS(t, from.Boot.(*folder), true)
 	}
-	newUKI, err := a.UKI(a.Cmdline)
+	newUKI, err := a.UKI(line(t, a))
 	uki := map[string][]byte{upgradeID(t, a): content(t, newUKI, err)}
-	oldUKI, err := old.UKI(old.Cmdline)
+	oldUKI, err := old.UKI(line(t, old))
 	uki[oldID] = content(t, oldUKI, err)
 	cuts, states := 0, map[string]int{}
 	for n := 0; ; n++ {
@@ -266,7 +421,7 @@ func TestUpgradePowerCut(t *testing.T) {
 					t.Fatalf("operation %d on %s, torn %v: systemd-boot starts %q, which is damaged", n, which, torn, id)
 				}
 				states[id]++
-				kernel, initramfs, id := startBIOS(t, boot)
+				kernel, initramfs, id := startBIOS(t, boot, true)
 				of := map[string]*bootassets.Assets{oldID: old, upgradeID(t, a): a}[id]
 				if of == nil || !bytes.Equal(kernel, content(t, of.File(bootassets.Kernel), nil)) || !bytes.Equal(initramfs, content(t, of.Initramfs(), nil)) {
 					t.Fatalf("operation %d on %s, torn %v: GRUB starts %q, which is damaged", n, which, torn, id)
@@ -275,7 +430,7 @@ func TestUpgradePowerCut(t *testing.T) {
 				if got, id := startUEFI(t, efi); id != r.ID || !bytes.Equal(got, uki[id]) {
 					t.Fatalf("operation %d on %s, torn %v: once more, and %s starts", n, which, torn, id)
 				}
-				if _, _, id := startBIOS(t, boot); id != r.ID {
+				if _, _, id := startBIOS(t, boot, true); id != r.ID {
 					t.Fatalf("operation %d on %s, torn %v: once more, and GRUB starts %s", n, which, torn, id)
 				}
 			}
@@ -292,7 +447,17 @@ func TestUpgradePowerCut(t *testing.T) {
 
 func upgradeID(t testing.TB, a *bootassets.Assets) string {
 	t.Helper()
-	return a.ID(a.Cmdline)
+	return a.ID(line(t, a))
+}
+
+// line is the kernel command line of a where a machine adds nothing.
+func line(t testing.TB, a *bootassets.Assets) string {
+	t.Helper()
+	line, err := Boot{}.Cmdline(&a.Description)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
 }
 
 // TestNoRoom: an upgrade that does not fit removes nothing.
