@@ -9,9 +9,11 @@
 //	upgrade  room     systems that are neither the one to keep nor the new one go
 //	         files    of the new system, beside their names, then under them
 //	         menu     what the boot loader starts next, replaced by a rename
+//	         loader   systemd-boot, where the new system brings a newer one, replaced by a rename
+//	         note     in META, of what to fall back to
 //
-// META has its place before the table and not behind it: a disk that shows up has its values. An upgrade's note in META comes last.
+// META has its place before the table and not behind it: a disk that shows up has its values.
 //
 // Left out: file systems that machines make themselves at their first boot; which disk to take and where an installer comes from;
-// an upgrade of the boot loader itself.
+// an upgrade of GRUB, of which there is one core image that cannot be replaced in one step.
 package install
