@@ -171,7 +171,7 @@ func TestHosts(t *testing.T) {
 			"\n[host.\"http://10.5.0.1:5000/v2\"]\n" + how + "\n[host.\"https://harbor/base/v2\"]\n" + how + "skip_verify = true\n",
 		"ghcr.io/hosts.toml":     "server = \"http://harbor/v2/proxy-ghcr.io\"\n" + how + "skip_verify = true\n\n[host.\"https://first\"]\n" + how,
 		"_default/hosts.toml":    "\n[host.\"http://any:5000/v2\"]\n" + how,
-		"local_5000_/hosts.toml": "server = \"https://local:5000/v2\"\n" + how + "skip_verify = true\n",
+		"local_5000_/hosts.toml": "server = \"https://local:5000/v2\"\n" + how + "skip_verify = true\n\n[host]\n",
 		"harbor/hosts.toml":      "server = \"https://harbor/v2\"\n" + how + "skip_verify = true\n\n[host.\"http://any:5000/v2\"]\n" + how,
 	}
 	if !slices.Equal(slices.Sorted(maps.Keys(files)), slices.Sorted(maps.Keys(want))) {

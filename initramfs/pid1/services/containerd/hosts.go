@@ -35,7 +35,7 @@ func hostFiles(c v1alpha1.Registries) (map[string][]byte, error) {
 			continue // credentials for nobody
 		}
 		folder := hostFolder(name)
-		w := hostWriter{folder: folder, files: files}
+		w := hostWriter{dir: hostsDir, folder: folder, files: files}
 		endpoints := rules.Endpoints(name)
 		for i, e := range endpoints {
 			last := i == len(endpoints)-1
@@ -47,9 +47,17 @@ func hostFiles(c v1alpha1.Registries) (map[string][]byte, error) {
 				w.host(e)
 			}
 		}
-		files[folder+"/hosts.toml"] = append(w.root.Bytes(), w.hosts.Bytes()...)
+		files[folder+"/hosts.toml"] = w.text()
 	}
 	return files, nil
+}
+
+// OnlyFrom are files for a folder dir like hostsDir, by path below it, with which the images of registry are asked for at one place.
+func OnlyFrom(dir, registry string, e registries.Endpoint) map[string][]byte {
+	w := hostWriter{dir: dir, folder: hostFolder(registry), files: map[string][]byte{}}
+	w.server(e)
+	w.files[w.folder+"/hosts.toml"] = w.text()
+	return w.files
 }
 
 // hostFolder is what the folder of a registry is called.
@@ -65,7 +73,7 @@ func hostFolder(registry string) string {
 
 // hostWriter writes a hosts.toml, whose hosts are asked in their order and then its server.
 type hostWriter struct {
-	folder      string
+	dir, folder string            // folder is below dir
 	files       map[string][]byte // where certificates go
 	root, hosts bytes.Buffer
 }
@@ -80,6 +88,14 @@ func (w *hostWriter) host(e registries.Endpoint) {
 	w.settings(&w.hosts, e)
 }
 
+// text is the file. containerd 1.6 refuses one without a table of hosts.
+func (w *hostWriter) text() []byte {
+	if w.hosts.Len() == 0 {
+		w.hosts.WriteString("\n[host]\n")
+	}
+	return append(w.root.Bytes(), w.hosts.Bytes()...)
+}
+
 func (w *hostWriter) settings(b *bytes.Buffer, e registries.Endpoint) {
 	b.WriteString("capabilities = [\"pull\", \"resolve\"]\noverride_path = true\n") // the path has what it needs
 	if e.Host.InsecureSkipVerify {
@@ -88,7 +104,7 @@ func (w *hostWriter) settings(b *bytes.Buffer, e registries.Endpoint) {
 	file := func(suffix string, content []byte) string {
 		name := path.Join(w.folder, hostFolder(e.URL.Host)+suffix)
 		w.files[name] = content
-		return quote(path.Join(hostsDir, name))
+		return quote(path.Join(w.dir, name))
 	}
 	if len(e.Host.CA) > 0 {
 		fmt.Fprintf(b, "ca = %s\n", file("-ca.crt", e.Host.CA))
