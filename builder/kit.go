@@ -13,6 +13,7 @@ import (
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/initramfs"
 	"github.com/bootwright/bootwright/machine/grub"
+	"github.com/bootwright/bootwright/machine/release"
 )
 
 // kit is what a recipe works with: the plan, and its inputs opened and verified.
@@ -71,7 +72,7 @@ func (k *kit) initramfs() (*blob.Image, error) {
 
 		Extensions: extensions,
 		Documents:  k.inputs[inputEmbedded],
-		Release: initramfs.Release{
+		Release: release.Release{
 			Version: k.plan.Version,
 			Epoch:   k.plan.Time(),
 			Base:    k.plan.Base.Name + " " + k.plan.Base.Version,

@@ -22,14 +22,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"strings"
-	"time"
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/cpio"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/formats/zstd"
 	"github.com/bootwright/bootwright/machine/configarea"
+	"github.com/bootwright/bootwright/machine/release"
 )
 
 // Spooler keeps content whose length is unknown until it is made: the same key always means the same bytes.
@@ -43,19 +42,12 @@ type Piece struct {
 	Digest blob.Digest
 }
 
-// Release is what /etc/bootwright-release tells the init, one KEY=value a line.
-type Release struct {
-	Version string    // of the image
-	Epoch   time.Time // the image's build time: no clock on the node is right before it
-	Base    string    // name and version of the base
-}
-
 // Parts are what an initramfs is made of.
 type Parts struct {
 	Early   Piece // a newc archive
 	Init    Piece // a static ELF executable
 	Root    Piece // a squashfs image
-	Release Release
+	Release release.Release
 
 	Extensions *Extensions // nil for none
 
@@ -79,7 +71,7 @@ func Compose(ctx context.Context, p Parts, spool Spooler) (*blob.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	release, err := archive("etc/bootwright-release", 0o444, blob.Bytes(p.Release.text()))
+	about, err := archive(release.Path, 0o444, blob.Bytes(p.Release.Bytes()))
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +84,7 @@ func Compose(ctx context.Context, p Parts, spool Spooler) (*blob.Image, error) {
 		return nil, err
 	}
 	pieces = append(pieces, piece{PieceEarly, early, 0, 0}, piece{PieceInit, init, 0, 0}, piece{"root", root, contentAt(root, p.Root.Blob), page})
-	pieces = append(append(pieces, layers...), piece{"release", release, 0, 0})
+	pieces = append(append(pieces, layers...), piece{"release", about, 0, 0})
 	if p.Documents != nil {
 		documents, err := archive(configarea.EmbeddedPath, 0o400, p.Documents)
 		if err != nil {
@@ -175,16 +167,4 @@ func concat(pieces ...piece) *blob.Image {
 		size = start + p.archive.Size()
 	}
 	return blob.Concat(append(out, blob.Padding(size, 4))...)
-}
-
-// text is the release file; a value cannot hold a line break, whatever a profile says.
-func (r Release) text() []byte {
-	var b strings.Builder
-	line := func(key, value string) {
-		fmt.Fprintf(&b, "%s=%s\n", key, strings.NewReplacer("\n", " ", "\r", " ").Replace(value))
-	}
-	line("VERSION", r.Version)
-	line("EPOCH", fmt.Sprint(r.Epoch.Unix()))
-	line("BASE", r.Base)
-	return []byte(b.String())
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/bootwright/bootwright/formats/cpio"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/formats/zstd"
+	"github.com/bootwright/bootwright/machine/release"
 )
 
 // memory is a Spooler that counts what it made.
@@ -51,7 +52,7 @@ func parts(t *testing.T, rootSize int) Parts {
 	}
 	return Parts{
 		Early: newPiece(archive), Init: newPiece(blob.String("\x7fELF init")), Root: newPiece(blob.String(strings.Repeat("R", rootSize))),
-		Release: Release{Version: "v1\nEPOCH=9", Epoch: time.Unix(1234567890, 0), Base: "debian 12"},
+		Release: release.Release{Version: "v1\nEPOCH=9", Epoch: time.Unix(1234567890, 0), Base: "debian 12"},
 	}
 }
 

@@ -1,27 +1,16 @@
 package pid1
 
 import (
-	"strconv"
-	"strings"
-
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/modules"
+	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/cmdline"
+	"github.com/bootwright/bootwright/machine/release"
 )
 
 func readArguments(m kernel.Files) (cmdline.Args, error) {
 	line, err := m.ReadFile("/proc/cmdline")
 	return cmdline.Parse(string(line)), err
-}
-
-// isVerbose tells whether somebody wants to see everything that the kernel says.
-func isVerbose(args cmdline.Args) bool {
-	for _, name := range []string{"debug", "loglevel", "ignore_loglevel"} {
-		if _, ok := args.Get(name); ok {
-			return true
-		}
-	}
-	return false
 }
 
 func (b *boot) openConsole() error {
@@ -33,9 +22,12 @@ func (b *boot) openConsole() error {
 func (b *boot) readArguments() error {
 	args, err := readArguments(b.m)
 	b.modules = modules.NewLoader(b.m, args, func(f func()) { b.group.Go("modules", f) })
-	b.report.Platform, _ = args.Get(cmdline.Platform)
-	b.report.Arguments, b.report.Unknown, b.report.CommandLine = args.Machine(), args.Unknown(), args.Others().String()
-	for _, u := range b.report.Unknown {
+	unknown := args.Unknown()
+	b.report.Change(func(r *bootreport.Report) {
+		r.Platform, _ = args.Get(cmdline.Platform)
+		r.Arguments, r.Unknown, r.CommandLine = args.Machine(), unknown, args.Others().String()
+	})
+	for _, u := range unknown {
 		if u.Nearest != "" {
 			b.say().Warnf("unknown kernel argument %s; is it %s?", u.Name, u.Nearest)
 		} else {
@@ -45,24 +37,14 @@ func (b *boot) readArguments() error {
 	return err
 }
 
-// releaseFile says what the image is.
-const releaseFile = "/etc/bootwright-release"
-
+// readRelease reads what the image says of itself.
 func (b *boot) readRelease() error {
-	p, err := b.m.ReadFile(releaseFile)
+	text, err := b.m.ReadFile("/" + release.Path)
 	if err != nil {
 		return err
 	}
-	for line := range strings.Lines(string(p)) {
-		switch key, value, _ := strings.Cut(strings.TrimSpace(line), "="); key {
-		case "VERSION":
-			b.report.Version = value
-		case "EPOCH":
-			b.report.Epoch, err = strconv.ParseInt(value, 10, 64)
-		case "BASE":
-			b.report.Base = value
-		}
-	}
-	b.say().Infof("version %s, base %s, kernel %s", b.report.Version, b.report.Base, b.release())
+	image, err := release.Parse(text)
+	b.report.Change(func(r *bootreport.Report) { r.Version, r.Epoch, r.Base = image.Version, image.Epoch.Unix(), image.Base })
+	b.say().Infof("version %s, base %s, kernel %s", image.Version, image.Base, b.release())
 	return err
 }

@@ -1,16 +1,18 @@
 package pid1
 
 import (
+	"context"
 	"sync"
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/console"
 	"github.com/bootwright/bootwright/initramfs/pid1/disks"
-	"github.com/bootwright/bootwright/initramfs/pid1/documents"
+	"github.com/bootwright/bootwright/initramfs/pid1/documents/current"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/logs"
 	"github.com/bootwright/bootwright/initramfs/pid1/modules"
 	"github.com/bootwright/bootwright/initramfs/pid1/node"
+	"github.com/bootwright/bootwright/initramfs/pid1/reporting"
 	"github.com/bootwright/bootwright/initramfs/pid1/rootfs"
 	"github.com/bootwright/bootwright/initramfs/pid1/services"
 	"github.com/bootwright/bootwright/initramfs/pid1/supervise"
@@ -18,7 +20,6 @@ import (
 	"github.com/bootwright/bootwright/initramfs/pid1/watch"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/config"
-	"github.com/bootwright/bootwright/machine/config/v1alpha1"
 )
 
 // boot is a boot that is going on.
@@ -30,16 +31,14 @@ type boot struct {
 	disks   *disks.Watcher
 	volumes *volumes.Runner
 
-	*reporting                    // the boot report
-	configs    []documents.Source // machine configurations in the initramfs
-	network    networking
-	clock      timekeeping
-	node       *node.Node
-	logs       logging
+	report  *reporting.Report
+	config  watch.Value[*config.Config] // the machine configuration; nil is none
+	current *current.Config             // finds and keeps it
 
-	config   watch.Value[*config.Config] // the machine configuration; nil is none
-	booted   *v1alpha1.Config            // the main document of the first, or nil
-	again    chan struct{}               // holds one when somebody has asked to read the configuration again
+	network  networking
+	clock    timekeeping
+	node     *node.Node
+	logs     logging
 	services *services.Runner
 
 	mu  sync.Mutex
@@ -66,7 +65,7 @@ func (b *boot) steps() []step {
 		{"arguments", false, b.readArguments},
 		{"logs", false, b.startLogs},
 		{"release", false, b.readRelease},
-		{"configs", false, b.collectConfigs},
+		{"configs", false, b.current.Collect},
 		{"root-modules", false, b.loadRootModules},
 		{"extensions", false, b.readExtensions},
 		{"root", true, b.mountRoot},
@@ -75,7 +74,7 @@ func (b *boot) steps() []step {
 		{"modules", false, b.loadDeviceModules},
 		{"disks", false, b.watchDisks},
 		{"state", false, b.startVolumes},
-		{"documents", false, b.loadConfig},
+		{"documents", false, b.current.Load},
 		{"var", false, b.awaitVar},
 		{"identity", false, b.identify},
 		{"node", false, b.startNode},
@@ -91,10 +90,11 @@ func (b *boot) steps() []step {
 
 // Run boots m and keeps it running. On a real machine it does not return.
 func Run(m kernel.Kernel) {
-	b := &boot{m: m, reporting: newReporting(), again: make(chan struct{}, 1), ended: make(chan struct{})}
+	b := &boot{m: m, report: reporting.New(), ended: make(chan struct{})}
 	b.logs.Logs = logs.New(m.SinceBoot)
 	b.root = b.newRoot()
 	b.group = supervise.New(b.panicked, b.taskFailed)
+	b.current = b.newConfiguration()
 	b.services = b.newServices()
 	b.group.Go("signals", b.obeySignals)
 	b.group.Go("boot", b.boot)
@@ -103,18 +103,18 @@ func Run(m kernel.Kernel) {
 
 // boot does the steps and says how they went.
 func (b *boot) boot() {
-	b.phase("kernel", 0)
+	b.report.Phase("kernel", 0, b.m.SinceBoot())
 	for _, s := range b.steps() {
 		start := b.m.SinceBoot()
 		err := s.do()
-		b.phase(s.name, start)
+		b.report.Phase(s.name, start, b.m.SinceBoot())
 		if b.group.Context().Err() != nil { // the machine shuts down
 			return
 		}
 		if err == nil {
 			continue
 		}
-		b.fault(s.name, err, s.must)
+		b.report.Fault(s.name, err, s.must)
 		if s.must {
 			b.inspect()
 			b.announce("error: the boot failed: " + s.name + ": " + err.Error())
@@ -123,17 +123,9 @@ func (b *boot) boot() {
 		}
 		b.say().Warnf("%s: %v", s.name, err)
 	}
-	b.change(func(r *bootreport.Report) { r.ReadyMS = b.m.SinceBoot().Milliseconds() })
+	b.report.Change(func(r *bootreport.Report) { r.ReadyMS = b.m.SinceBoot().Milliseconds() })
 	b.announce("machine is ready")
-	b.group.Run("report", b.keepReporting)
-}
-
-// phase notes that the step called name has ended, which began at start.
-func (b *boot) phase(name string, start time.Duration) {
-	took := b.m.SinceBoot() - start
-	b.change(func(r *bootreport.Report) {
-		r.Phases = append(r.Phases, bootreport.Phase{Name: name, StartMS: start.Milliseconds(), DurationMS: took.Milliseconds()})
-	})
+	b.group.Run("report", func(ctx context.Context) error { return b.report.Keep(ctx, func() { b.announce("") }) })
 }
 
 // say is the log, which a failure may need before its step.
@@ -142,7 +134,7 @@ func (b *boot) say() *console.Log {
 	defer b.mu.Unlock()
 	if b.log == nil {
 		args, _ := readArguments(b.m)
-		b.log = console.Open(b.m, func(f func()) { b.group.Go("console", f) }, isVerbose(args))
+		b.log = console.Open(b.m, func(f func()) { b.group.Go("console", f) }, console.IsVerbose(args))
 		b.log.Tee(b.logs.Say)
 	}
 	return b.log

@@ -277,7 +277,7 @@ func TestModules(t *testing.T) {
 		}, nil, nil, []string{"modules: read the index of kernel modules in /usr/lib/modules/6.1.0-1-test", "hardware: no kernel module is called efivarfs"}},
 		"initramfs of another kernel": {good, func(t *testing.T, m *fake.Machine) {
 			m.Contents["proc"]["sys/kernel/osrelease"] = "6.2.0\n"
-		}, nil, nil, []string{"root-modules: read the index of kernel modules in /usr/lib/modules/6.2.0: open /usr/lib/modules/6.2.0/modules.dep: no such file or directory (the initramfs has modules for 6.1.0-1-test, other)"}},
+		}, nil, nil, []string{"root-modules: read the index of kernel modules in /usr/lib/modules/6.2.0: open /usr/lib/modules/6.2.0/modules.dep: no such file or directory (there are modules for 6.1.0-1-test, other)"}},
 		"no events": {good, func(t *testing.T, m *fake.Machine) { m.UeventsError = syscall.EPERM }, nil, []string{"gpu"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/modules"
 	"github.com/bootwright/bootwright/initramfs/pid1/rootfs"
+	"github.com/bootwright/bootwright/machine/blockdev"
 	"github.com/bootwright/bootwright/machine/bootreport"
 )
 
@@ -39,11 +40,15 @@ func (b *boot) loadDeviceModules() error {
 // watchDisks looks at the disks, now that their drivers are there, and from now on whenever one changes.
 func (b *boot) watchDisks() error {
 	b.disks = disks.New(b.m, b.say())
-	ctx := context.Background()
-	err := b.disks.Refresh(ctx)
+	err := b.disks.Refresh(context.Background())
 	b.showDisks()
 	b.group.Run("disks", b.disks.Run)
-	b.group.Run("disks-report", b.reportDisks)
+	b.group.Run("disks-report", func(ctx context.Context) error {
+		return b.disks.Disks.Each(ctx, func([]blockdev.Disk) { b.showDisks() })
+	})
+	b.group.Run("volumes-report", func(ctx context.Context) error {
+		return b.disks.Volumes.Each(ctx, func([]blockdev.Volume) { b.showDisks() })
+	})
 	return err
 }
 
@@ -58,22 +63,7 @@ func (b *boot) showDisks() {
 	for _, v := range volumes {
 		found = append(found, bootreport.ReportVolume(v))
 	}
-	b.change(func(r *bootreport.Report) { r.SetDisks(there, found) })
-}
-
-// reportDisks keeps the report's disks those there are.
-func (b *boot) reportDisks(ctx context.Context) error {
-	for {
-		_, disks := b.disks.Disks.Watch()
-		_, volumes := b.disks.Volumes.Watch()
-		b.showDisks()
-		select {
-		case <-disks:
-		case <-volumes:
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	b.report.Change(func(r *bootreport.Report) { r.SetDisks(there, found) })
 }
 
 // inspectHardware puts into the report what the machine is.
@@ -87,7 +77,7 @@ func (b *boot) inspectHardware() error {
 func (b *boot) inspect() {
 	firmware, machine := hardware.Firmware(b.m), hardware.Machine(b.m)
 	cpus, memory := hardware.CPUs(b.m), hardware.Memory(b.m)
-	b.change(func(r *bootreport.Report) {
+	b.report.Change(func(r *bootreport.Report) {
 		r.Firmware, r.Machine, r.CPUs, r.Memory = firmware, machine, cpus, memory
 		if r.Disks == nil { // the boot has not come to them
 			r.Disks = []bootreport.Disk{}

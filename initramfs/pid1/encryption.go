@@ -33,7 +33,7 @@ func (b *boot) openEncrypted(o *encryption.Opener) func(ctx context.Context, dev
 			return "", err
 		}
 		inside, status, err := o.Open(ctx, device, s.ID, s.Encryption)
-		b.change(func(r *bootreport.Report) {
+		b.report.Change(func(r *bootreport.Report) {
 			r.Encryption = slices.DeleteFunc(slices.Clone(r.Encryption), func(e bootreport.EncryptedVolume) bool { return e.Volume == s.ID })
 			r.Encryption = append(r.Encryption, status)
 		})
@@ -46,7 +46,7 @@ func (b *boot) keyMachine() keys.Machine {
 	volumes, _ := b.volumes.Status().Get()
 	return keys.Machine{
 		UUID: cmp.Or(string(volumes.Meta[meta.UUIDOverride]), hardware.Machine(b.m).UUID),
-		TLS:  &tls.Config{Time: b.now}, // the base's authorities: STATE is opened before the configuration is known
+		TLS:  &tls.Config{Time: b.report.Now}, // the base's authorities: STATE is opened before the configuration is known
 		Dial: b.m.Dial,
 		TPM:  tpm.TPM{Open: func() (transport.TPMCloser, error) { return linuxtpm.Open(tpmDevice) }},
 		SecureBoot: func() (enforced, setupMode bool) {

@@ -3,12 +3,11 @@ package pid1
 import (
 	"context"
 	"io"
-	"slices"
-	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/logs"
 	"github.com/bootwright/bootwright/initramfs/pid1/watch"
 	"github.com/bootwright/bootwright/machine/bootreport"
+	"github.com/bootwright/bootwright/machine/config"
 )
 
 // logging is what the machine keeps of what is said, and where it goes.
@@ -26,45 +25,13 @@ func (b *boot) startLogs() error {
 		return b.logs.Run(ctx, logs.Deps{Config: &b.logs.config, Log: b.say(), Dial: b.m.Dial, Go: b.group.Go})
 	})
 	b.group.Run("logs-config", func(ctx context.Context) error {
-		for {
-			c, changed := b.config.Watch()
-			b.logs.config.Set(logs.Configure(c, args))
-			select {
-			case <-changed:
-			case <-ctx.Done():
-				return nil
-			}
-		}
+		return b.config.Each(ctx, func(c *config.Config) { b.logs.config.Set(logs.Configure(c, args)) })
 	})
-	b.group.Run("logs-report", b.reportLogs)
+	b.group.Run("logs-report", func(ctx context.Context) error {
+		// How much was sent is in the report whenever that is printed.
+		return b.logs.WatchStates(ctx, func() { b.report.Change(func(*bootreport.Report) {}) })
+	})
 	return err
-}
-
-// logsPause is the time between looks at what has become of the destinations.
-const logsPause = 5 * time.Second
-
-// reportLogs reports when a destination has come or gone; how much was sent is in the report whenever that is printed.
-func (b *boot) reportLogs(ctx context.Context) error {
-	shown := logStates(bootreport.Logs{})
-	for {
-		if now := logStates(b.logs.Report()); !slices.Equal(now, shown) {
-			shown = now
-			b.change(func(*bootreport.Report) {}) // announce has the figures
-		}
-		select {
-		case <-time.After(logsPause):
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-func logStates(l bootreport.Logs) []string {
-	var out []string
-	for _, d := range l.Destinations {
-		out = append(out, d.URL+" "+d.State)
-	}
-	return out
 }
 
 // serviceLog takes what a service prints.

@@ -2,11 +2,11 @@ package pid1
 
 import (
 	"errors"
-	"io/fs"
 	"runtime"
 	"strings"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/rootfs"
+	"github.com/bootwright/bootwright/machine/bootreport"
 )
 
 func (b *boot) mountKernelFileSystems() error {
@@ -15,7 +15,7 @@ func (b *boot) mountKernelFileSystems() error {
 			return err
 		}
 	}
-	b.report.Kernel, b.report.Arch = b.release(), runtime.GOARCH
+	b.report.Change(func(r *bootreport.Report) { r.Kernel, r.Arch = b.release(), runtime.GOARCH })
 	return nil
 }
 
@@ -45,16 +45,4 @@ func (b *boot) setKernel() error {
 func (b *boot) release() string {
 	p, _ := b.m.ReadFile("/proc/sys/kernel/osrelease")
 	return strings.TrimSpace(string(p))
-}
-
-// offerModprobe lets the kernel ask for modules before the root is there: it runs /sbin/modprobe.
-func (b *boot) offerModprobe() error {
-	err := b.m.MkdirAll("/sbin", 0o755)
-	if err == nil {
-		err = b.m.Symlink("/init", "/sbin/modprobe")
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	return err
 }

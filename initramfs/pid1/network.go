@@ -2,12 +2,13 @@ package pid1
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"reflect"
 	"time"
 
+	"github.com/bootwright/bootwright/initramfs/pid1/hardware"
+	"github.com/bootwright/bootwright/initramfs/pid1/identity"
 	"github.com/bootwright/bootwright/initramfs/pid1/network"
 	"github.com/bootwright/bootwright/initramfs/pid1/network/plan"
 	"github.com/bootwright/bootwright/initramfs/pid1/watch"
@@ -32,13 +33,13 @@ func (b *boot) startNetwork() error {
 	args, _ := readArguments(b.m)
 	said, err := args.Network()
 	task := network.New(network.Deps{
-		Machine: b.m, Log: b.say(), Args: said, Hostname: b.defaultHostname(),
+		Machine: b.m, Log: b.say(), Args: said, Hostname: identity.Hostname(hardware.ID(b.m)),
 		Config: &b.network.config, Platform: &b.network.platform, Status: &b.network.status,
 		Spawn: func(f func()) { b.group.Go("network", f) },
 	})
 	b.group.Run("network", task.Run)
 	err = errors.Join(err, b.awaitNetwork())
-	b.group.Run("network-report", b.reportNetwork)
+	b.group.Run("network-report", func(ctx context.Context) error { return b.network.status.Each(ctx, b.showNetwork) })
 	return err
 }
 
@@ -55,30 +56,13 @@ func (b *boot) awaitNetwork() error {
 	return nil
 }
 
-// reportNetwork keeps the network's part of the boot report.
-func (b *boot) reportNetwork(ctx context.Context) error {
-	for {
-		s, changed := b.network.status.Watch()
-		b.showNetwork(s)
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
+// showNetwork keeps the network's part of the boot report.
 func (b *boot) showNetwork(s network.Status) {
 	b.mu.Lock()
 	same := reflect.DeepEqual(b.network.shown, s.Report)
 	b.network.shown = s.Report
 	b.mu.Unlock()
 	if !same {
-		b.change(func(r *bootreport.Report) { r.Network, r.Hostname = s.Report, s.Plan.Hostname.Value() })
+		b.report.Change(func(r *bootreport.Report) { r.Network, r.Hostname = s.Report, s.Plan.Hostname.Value() })
 	}
-}
-
-// defaultHostname is a name that stays the same from boot to boot: of the firmware's UUID, else of a hardware address.
-func (b *boot) defaultHostname() string {
-	return fmt.Sprintf("bootwright-%x", sha256.Sum256([]byte(b.hardwareID())))[:len("bootwright-")+6]
 }

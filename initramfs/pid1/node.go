@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"errors"
 
-	"github.com/bootwright/bootwright/initramfs/pid1/documents"
 	"github.com/bootwright/bootwright/initramfs/pid1/environment"
 	"github.com/bootwright/bootwright/initramfs/pid1/hardware"
 	"github.com/bootwright/bootwright/initramfs/pid1/identity"
@@ -19,7 +18,7 @@ import (
 func (b *boot) startNode() error {
 	args, err := readArguments(b.m)
 	b.node = node.Start(node.Deps{
-		M: b.m, Args: args, Modules: b.modules, Log: b.say(), Config: &b.config, Run: b.group.Run, Change: b.change, Look: b.look,
+		M: b.m, Args: args, Modules: b.modules, Log: b.say(), Config: &b.config, Run: b.group.Run, Change: b.report.Change, Look: b.report.Look,
 	})
 	return errors.Join(err, b.awaitNode())
 }
@@ -29,21 +28,10 @@ func (b *boot) awaitNode() error { return b.node.Await(b.group.Context()) }
 
 // identify says in /etc what the machine is.
 func (b *boot) identify() error {
-	id, err := identity.WriteID(b.m, b.hardwareID())
+	id, err := identity.WriteID(b.m, hardware.ID(b.m))
 	var version, base string
-	b.change(func(r *bootreport.Report) { r.MachineID, version, base = id, r.Version, r.Base })
+	b.report.Change(func(r *bootreport.Report) { r.MachineID, version, base = id, r.Version, r.Base })
 	return errors.Join(err, identity.WriteRelease(b.m, version, base))
-}
-
-// hardwareID tells this machine from others: it is the firmware's UUID, else a hardware address, or "".
-func (b *boot) hardwareID() string {
-	if id := hardware.Machine(b.m).UUID; id != "" {
-		return id
-	}
-	for _, mac := range documents.MACs(b.m) {
-		return mac
-	}
-	return ""
 }
 
 // trusted is the authorities that this machine's clients trust.

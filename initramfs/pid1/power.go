@@ -32,7 +32,7 @@ func (b *boot) obeySignals() {
 		case syscall.SIGCHLD:
 			b.m.Reap()
 		case syscall.SIGHUP:
-			b.readAgain()
+			b.current.Again()
 		case syscall.SIGINT:
 			b.shutdown(kernel.Restart)
 		case syscall.SIGTERM, syscall.SIGPWR:

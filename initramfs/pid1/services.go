@@ -3,36 +3,23 @@ package pid1
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"path"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/services"
+	"github.com/bootwright/bootwright/initramfs/pid1/services/cgroups"
 	"github.com/bootwright/bootwright/initramfs/pid1/services/container"
 	"github.com/bootwright/bootwright/initramfs/pid1/services/containerd"
 	"github.com/bootwright/bootwright/machine/bootreport"
 )
 
-// waitNetwork is met when the network has come so far as what, a word of the dependencies of extension services. The files
-// in /etc are written, and the host name is set, when the network has been made.
+// waitNetwork is met when the network has reached what.
 func (b *boot) waitNetwork(what string) services.Condition {
 	return services.Condition{Name: "network " + what, Met: func() (bool, <-chan struct{}) {
 		now, changed := b.network.status.Watch()
-		switch what {
-		case "addresses":
-			return now.Online, changed
-		case "connectivity":
-			return now.Online && slices.ContainsFunc(now.Report.Routes, isDefault), changed
-		default: // hostname, etcfiles
-			return now.Made, changed
-		}
+		return now.Reached(what), changed
 	}}
 }
-
-func isDefault(r bootreport.Route) bool { return r.To == "0.0.0.0/0" || r.To == "::/0" }
 
 // waitTime is met when the clock is right.
 func (b *boot) waitTime() services.Condition {
@@ -45,14 +32,14 @@ func (b *boot) waitTime() services.Condition {
 // startServices begins with all services. None is waited for.
 func (b *boot) startServices() error {
 	found, err := container.Find(container.Deps{
-		M: b.m, Config: &b.node.Applied, Cgroup: extensionsCgroup, Network: b.waitNetwork, Time: b.waitTime(),
+		M: b.m, Config: &b.node.Applied, Cgroup: cgroups.Extensions, Network: b.waitNetwork, Time: b.waitTime(),
 	})
 	faults := []error{err}
 	hasContainerd, err := b.has(containerd.Program)
 	faults = append(faults, err)
 	if hasContainerd {
-		faults = append(faults, b.prepareCgroups(), b.services.Add(containerd.Service(containerd.Deps{
-			M: b.m, Config: &b.node.Applied, Cgroup: cgroupRoot + runtimeCgroup, Log: b.say(), Env: b.serviceEnvironment,
+		faults = append(faults, cgroups.Prepare(b.m), b.services.Add(containerd.Service(containerd.Deps{
+			M: b.m, Config: &b.node.Applied, Cgroup: cgroups.Root + cgroups.Runtime, Log: b.say(), Env: b.serviceEnvironment,
 		})))
 	}
 	for _, f := range found {
@@ -86,7 +73,7 @@ func (b *boot) newServices() *services.Runner {
 		Output:    b.serviceLog,
 		SinceBoot: b.m.SinceBoot,
 		Changed: func(all []bootreport.Service) {
-			b.change(func(r *bootreport.Report) { r.Services = all })
+			b.report.Change(func(r *bootreport.Report) { r.Services = all })
 		},
 	}, b.group.Go)
 }
@@ -108,30 +95,3 @@ func (b *boot) stopServices() {
 
 // servicesGrace is how long all services together have to end.
 const servicesGrace = 30 * time.Second
-
-// Control groups: init has one of its own, as one with processes cannot share out what it has.
-const (
-	cgroupRoot       = "/sys/fs/cgroup"
-	initCgroup       = "/init"
-	runtimeCgroup    = "/system/runtime"
-	extensionsCgroup = "/system/extensions"
-)
-
-// prepareCgroups makes the control groups (Linux Documentation/admin-guide/cgroup-v2.rst), with all controllers in each.
-func (b *boot) prepareCgroups() error {
-	var faults []error
-	for _, dir := range []string{initCgroup, runtimeCgroup, extensionsCgroup} {
-		faults = append(faults, b.m.MkdirAll(cgroupRoot+dir, 0o755))
-	}
-	faults = append(faults, b.m.WriteFile(cgroupRoot+initCgroup+"/cgroup.procs", []byte("1"), 0))
-	for _, dir := range []string{"", path.Dir(extensionsCgroup), extensionsCgroup} {
-		controllers, err := b.m.ReadFile(cgroupRoot + dir + "/cgroup.controllers")
-		faults = append(faults, err)
-		for _, c := range strings.Fields(string(controllers)) {
-			if err := b.m.WriteFile(cgroupRoot+dir+"/cgroup.subtree_control", []byte("+"+c), 0); err != nil {
-				faults = append(faults, fmt.Errorf("controller %s: %w", c, err))
-			}
-		}
-	}
-	return errors.Join(faults...)
-}

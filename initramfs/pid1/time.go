@@ -32,9 +32,13 @@ const clockLimit = time.Second
 
 // startTime starts the task that keeps the clock. When it returns, the clock is not earlier than the image.
 func (b *boot) startTime() error {
-	b.group.Run("time-network", b.tellClock)
+	b.group.Run("time-network", func(ctx context.Context) error {
+		return b.network.status.Each(ctx, func(s network.Status) {
+			b.clock.network.Set(clock.Network{Online: s.Online, Servers: s.Plan.NTP.Values})
+		})
+	})
 	d := clock.Deps{
-		Machine: b.m, Log: b.say(), Built: b.built(),
+		Machine: b.m, Log: b.say(), Built: b.report.Built(),
 		Config: &b.clock.config, Network: &b.clock.network, Status: &b.clock.status,
 	}
 	b.group.Run("time", func(ctx context.Context) error { return clock.Run(ctx, d) })
@@ -48,46 +52,16 @@ func (b *boot) startTime() error {
 	return err
 }
 
-// built is when the image was made.
-func (b *boot) built() (t time.Time) {
-	b.change(func(r *bootreport.Report) { t = time.Unix(r.Epoch, 0) })
-	return t
-}
-
-// tellClock tells the clock's task what the network's task knows.
-func (b *boot) tellClock(ctx context.Context) error {
-	for {
-		s, changed := b.network.status.Watch()
-		b.clock.network.Set(clockNetwork(s))
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-func clockNetwork(s network.Status) clock.Network {
-	return clock.Network{Online: s.Online, Servers: s.Plan.NTP.Values}
-}
-
 // reportTime keeps the clock's part of the boot report, for other news than figures.
 func (b *boot) reportTime(ctx context.Context) error {
 	var shown clock.Status
-	for {
-		s, changed := b.clock.status.Watch()
-		news := s
-		news.Offset, news.Jitter, news.PollInterval = 0, 0, 0
-		if !reflect.DeepEqual(news, shown) {
-			shown = news
-			b.change(b.showClock)
+	return b.clock.status.Each(ctx, func(s clock.Status) {
+		s.Offset, s.Jitter, s.PollInterval = 0, 0, 0
+		if !reflect.DeepEqual(s, shown) {
+			shown = s
+			b.report.Change(b.showClock)
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	})
 }
 
 // showClock puts the clock into the report.

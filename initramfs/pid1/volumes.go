@@ -1,19 +1,13 @@
 package pid1
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io/fs"
-	"path"
 	"time"
 
-	"github.com/bootwright/bootwright/initramfs/pid1/documents"
-	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/volumes"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/cmdline"
-	"github.com/bootwright/bootwright/machine/config"
 	"github.com/bootwright/bootwright/machine/layout"
 	plan "github.com/bootwright/bootwright/machine/volumes"
 )
@@ -35,11 +29,11 @@ func (b *boot) startVolumes() error {
 		Discover: volumes.Discovery(b.disks.Refresh, &b.disks.Disks, &b.disks.Volumes),
 		Changed:  func() <-chan struct{} { _, c := b.disks.Volumes.Watch(); return c },
 		Report: func(c []bootreport.VolumeConfig, v []bootreport.Volume, m []bootreport.Mount) {
-			b.change(func(r *bootreport.Report) { r.SetVolumes(c, v, m) })
+			b.report.Change(func(r *bootreport.Report) { r.SetVolumes(c, v, m) })
 		},
 	})
 	b.group.Run("volumes", b.volumes.Run)
-	b.group.Run("keep-config", b.keepConfig)
+	b.group.Run("keep-config", b.current.Keep)
 	return errors.Join(err, wrong, b.awaitVolume(layout.State, stateWait))
 }
 
@@ -63,57 +57,4 @@ func (b *boot) awaitVar() error {
 		return nil
 	}
 	return b.awaitVolume(layout.Ephemeral, varWait)
-}
-
-// configFile is the machine configuration in STATE.
-const configFile = "config.yaml"
-
-// keptConfig reads the configuration that STATE has. Where it has none there is nothing to say; one that is not good is a fault,
-// and gives way to the next that the machine finds.
-func (b *boot) keptConfig() (c *config.Config, said bootreport.Config, err error) {
-	s, _ := b.volumes.Status().Get()
-	dir := s.Mounts[layout.State]
-	if dir == "" {
-		return nil, bootreport.Config{Source: bootreport.SourceNone}, nil
-	}
-	file := path.Join(dir, configFile)
-	text, err := b.m.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, bootreport.Config{Source: bootreport.SourceNone}, nil
-	}
-	if err != nil {
-		return nil, said, err
-	}
-	return documents.LoadGiven(documents.Given{Source: bootreport.SourceState, Origin: file, Text: text})
-}
-
-// keepConfig writes the configuration that the machine uses into STATE, whenever it is another.
-func (b *boot) keepConfig(ctx context.Context) error {
-	for {
-		c, configured := b.config.Watch()
-		s, changed := b.volumes.Status().Watch()
-		if dir := s.Mounts[layout.State]; dir != "" && c != nil {
-			saved, err := saveConfig(b.m, dir, c.Bytes())
-			if err != nil {
-				return err
-			}
-			if saved {
-				b.say().Infof("the machine configuration is kept in %s", layout.State)
-			}
-		}
-		select {
-		case <-configured:
-		case <-changed:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// saveConfig is false where the configuration is there already.
-func saveConfig(m kernel.Kernel, dir string, text []byte) (bool, error) {
-	if kept, err := m.ReadFile(path.Join(dir, configFile)); err == nil && bytes.Equal(kept, text) {
-		return false, nil
-	}
-	return true, m.ReplaceFile(dir, configFile, text, 0o600)
 }

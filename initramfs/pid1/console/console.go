@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/machine/cmdline"
 )
 
 // Machine is what the package needs of it.
@@ -75,6 +76,16 @@ func Open(m Machine, spawn func(func()), verbose bool) *Log {
 		spawn(func() { s.run(l.done) })
 	}
 	return l
+}
+
+// IsVerbose tells whether the kernel's arguments ask for everything that it says.
+func IsVerbose(args cmdline.Args) bool {
+	for _, name := range []string{"debug", "loglevel", "ignore_loglevel"} {
+		if _, ok := args.Get(name); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // isScreen tells a virtual terminal from a serial line.

@@ -2,8 +2,8 @@
 // (machine/configarea) the entry that is for this machine.
 //
 // Sources, in order: the area beside what is measured, which the boot loader hands over; the one that was built into the
-// initramfs; what the kernel argument talos.config names; a NoCloud seed. docs/boot-sources.md has the rules. Left out until
-// machines have disks: a configuration that was kept.
+// initramfs; what the kernel argument talos.config names; a NoCloud seed. docs/boot-sources.md has the rules. Package
+// current puts before all of these what STATE has.
 package documents
 
 import (
@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"strings"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/internal/report"
@@ -118,17 +117,4 @@ func LoadGiven(g Given) (*config.Config, bootreport.Config, error) {
 	said := bootreport.Config{Source: g.Source, Origin: g.Origin}
 	c, err := load(configarea.Entry{Config: g.Text}, &said)
 	return c, said, err
-}
-
-// MACs are the hardware addresses of the machine's network interfaces, without those that have none.
-func MACs(m kernel.Files) []string {
-	entries, _ := m.ReadDir("/sys/class/net")
-	var out []string
-	for _, e := range entries {
-		p, _ := m.ReadFile("/sys/class/net/" + e.Name() + "/address")
-		if mac := strings.TrimSpace(string(p)); mac != "" && mac != "00:00:00:00:00:00" {
-			out = append(out, mac)
-		}
-	}
-	return out
 }

@@ -61,3 +61,19 @@ func TestInit(t *testing.T) {
 		t.Errorf("of nothing %+v", got)
 	}
 }
+
+// TestID: the firmware tells machines apart, or else the first network interface that has an address.
+func TestID(t *testing.T) {
+	files := map[string]string{"sys/class/net/lo/address": "00:00:00:00:00:00\n", "sys/class/net/eth0/address": "52:54:00:00:00:01\n", "sys/class/net/tun0/x": ""}
+	m := fake.New(t, files)
+	if id, macs := ID(m), MACs(m); id != "52:54:00:00:00:01" || len(macs) != 1 {
+		t.Errorf("%q, %q", id, macs)
+	}
+	files["sys/class/dmi/id/product_uuid"] = "U\n"
+	if id := ID(fake.New(t, files)); id != "U" {
+		t.Errorf("%q", id)
+	}
+	if id := ID(fake.New(t, nil)); id != "" {
+		t.Errorf("%q", id)
+	}
+}

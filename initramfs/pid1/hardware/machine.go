@@ -81,3 +81,27 @@ func CPUs(m kernel.Files) int {
 	}
 	return n
 }
+
+// MACs are the hardware addresses of the machine's network interfaces, without those that have none.
+func MACs(m kernel.Files) []string {
+	entries, _ := m.ReadDir("/sys/class/net")
+	var out []string
+	for _, e := range entries {
+		p, _ := m.ReadFile("/sys/class/net/" + e.Name() + "/address")
+		if mac := strings.TrimSpace(string(p)); mac != "" && mac != "00:00:00:00:00:00" {
+			out = append(out, mac)
+		}
+	}
+	return out
+}
+
+// ID tells this machine from others: it is the firmware's UUID, else a hardware address, or "".
+func ID(m kernel.Files) string {
+	if id := Machine(m).UUID; id != "" {
+		return id
+	}
+	for _, mac := range MACs(m) {
+		return mac
+	}
+	return ""
+}

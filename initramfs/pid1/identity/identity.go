@@ -40,6 +40,11 @@ func derive(hardware string) string {
 	return fmt.Sprintf("%x", sum[:16])
 }
 
+// Hostname is a name for the machine that stays the same from boot to boot.
+func Hostname(hardware string) string {
+	return fmt.Sprintf("bootwright-%x", sha256.Sum256([]byte(hardware)))[:len("bootwright-")+6]
+}
+
 func keptID(m Machine) (string, error) {
 	p, err := m.ReadFile("/var/" + kept)
 	if err == nil && len(p) == 33 || err != nil && !errors.Is(err, fs.ErrNotExist) {

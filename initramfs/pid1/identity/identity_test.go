@@ -38,3 +38,10 @@ func TestWriteRelease(t *testing.T) {
 		t.Errorf("%s; %s", p, base)
 	}
 }
+
+func TestHostname(t *testing.T) {
+	a, b := Hostname("4C4C4544-0000"), Hostname("4C4C4544-0001")
+	if !regexp.MustCompile(`^bootwright-[0-9a-f]{6}$`).MatchString(a) || a == b || a != Hostname("4C4C4544-0000") {
+		t.Errorf("%s, %s", a, b)
+	}
+}

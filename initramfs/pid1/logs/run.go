@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/logs/ship"
@@ -173,5 +174,28 @@ func (l *Logs) streams(k key) func() []ship.Stream {
 			all[i] = s.Stream
 		}
 		return slices.Clip(all)
+	}
+}
+
+// statePause is the time between looks at what has become of the destinations.
+const statePause = 5 * time.Second
+
+// WatchStates is the task that calls changed when a destination has come or gone, until ctx ends.
+func (l *Logs) WatchStates(ctx context.Context, changed func()) error {
+	var shown []string
+	for {
+		var now []string
+		for _, d := range l.Report().Destinations {
+			now = append(now, d.URL+" "+d.State)
+		}
+		if !slices.Equal(now, shown) {
+			shown = now
+			changed()
+		}
+		select {
+		case <-time.After(statePause):
+		case <-ctx.Done():
+			return nil
+		}
 	}
 }

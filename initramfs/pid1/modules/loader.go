@@ -79,12 +79,28 @@ func Dir(release string) string { return "/usr/lib/modules/" + release }
 func (l *Loader) Use(dir string) error {
 	index, err := kmod.ReadIndex(kernel.FS(l.m, dir))
 	if err != nil {
-		return fmt.Errorf("read the index of kernel modules in %s: %w", dir, err)
+		return fmt.Errorf("read the index of kernel modules in %s: %w (there are modules for %s)", dir, err, l.releases(path.Dir(dir)))
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.index, l.dir = index, dir
 	return nil
+}
+
+// releases are the kernels that dir has modules for.
+func (l *Loader) releases(dir string) string {
+	entries, err := l.m.ReadDir(dir)
+	if err != nil {
+		return "none that can be listed: " + err.Error()
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if names == nil {
+		return "no kernel"
+	}
+	return strings.Join(names, ", ")
 }
 
 func (l *Loader) current() *kmod.Index {

@@ -1,10 +1,13 @@
 package modules
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/machine/cmdline"
 )
 
@@ -54,4 +57,29 @@ func modprobe(m Machine, name string, options []string) error {
 		return err
 	}
 	return l.Load(name)
+}
+
+// OfferModprobe lets the kernel ask for modules before the root is there: it runs /sbin/modprobe.
+func OfferModprobe(m kernel.Files) error {
+	err := m.MkdirAll("/sbin", 0o755)
+	if err == nil {
+		err = m.Symlink("/init", "/sbin/modprobe")
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// Names are the modules that the kernel has, of /proc/modules; a kernel without modules has no such file.
+func Names(m kernel.Files) (names []string, err error) {
+	text, err := m.ReadFile("/proc/modules")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for line := range strings.Lines(string(text)) {
+		name, _, _ := strings.Cut(line, " ")
+		names = append(names, name)
+	}
+	return names, err
 }

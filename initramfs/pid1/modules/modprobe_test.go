@@ -2,6 +2,7 @@ package modules
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"syscall"
@@ -99,5 +100,30 @@ func TestEachModuleOnce(t *testing.T) {
 	r := l.Report()
 	if len(r.Loaded) != 5 || !slices.Equal(r.NoDevice, []string{"fast"}) || r.Failed != nil {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for text, want := range map[string]string{"loop 45056 2 - Live 0x0\nvirtio 1 0\n": "[loop virtio]", "": "[]", "-": "[]"} {
+		files := map[string]string{"proc/modules": text}
+		if text == "-" {
+			files = nil
+		}
+		if got, err := Names(fake.New(t, files)); fmt.Sprint(got) != want || err != nil {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+}
+
+// TestOfferModprobe: the link leads to init, and one that is there already stays.
+func TestOfferModprobe(t *testing.T) {
+	for _, there := range []map[string]string{nil, {"sbin/modprobe": "-> /init"}} {
+		m := fake.New(t, there)
+		if err := OfferModprobe(m); err != nil {
+			t.Error(err)
+		}
+		if target, err := m.ReadLink("/sbin/modprobe"); target != "/init" || err != nil {
+			t.Errorf("%s, %v", target, err)
+		}
 	}
 }

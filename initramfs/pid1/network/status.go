@@ -60,6 +60,19 @@ func (t *Task) pciID(dir string) string {
 	return strings.Join(parts, ":")
 }
 
+// Reached tells whether the network has come so far as what, a word of the dependencies of extension services. The files in
+// /etc are written, and the host name is set, when the network has been made.
+func (s Status) Reached(what string) bool {
+	switch what {
+	case "addresses":
+		return s.Online
+	case "connectivity":
+		return s.Online && slices.ContainsFunc(s.Report.Routes, func(r bootreport.Route) bool { return r.To == "0.0.0.0/0" || r.To == "::/0" })
+	default: // hostname, etcfiles
+		return s.Made
+	}
+}
+
 // status is how the network is after a round.
 func (t *Task) status(state plan.State, config *v1alpha1.Network, links []plan.Hardware, faults []string) Status {
 	addresses, err := t.Machine.Addresses()

@@ -57,3 +57,17 @@ func (v *Value[T]) Wait(ctx context.Context, good func(T) bool) (T, error) {
 		}
 	}
 }
+
+// Each is a task that calls do with the present value, and with each that is set afterwards, until ctx ends. Values that are
+// replaced while do runs are left out.
+func (v *Value[T]) Each(ctx context.Context, do func(T)) error {
+	for {
+		now, changed := v.Watch()
+		do(now)
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

@@ -36,3 +36,25 @@ func TestValue(t *testing.T) {
 		}
 	})
 }
+
+// TestEach sees the value that there is and the last of those that come at once.
+func TestEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var v Value[int]
+		var seen []int
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- v.Each(ctx, func(i int) { seen = append(seen, i) }) }()
+		for _, values := range [][]int{{}, {1}, {2, 3}} {
+			synctest.Wait()
+			for _, i := range values {
+				v.Set(i)
+			}
+		}
+		synctest.Wait()
+		cancel()
+		if err := <-ended; err != nil || seen[0] != 0 || seen[1] != 1 || seen[len(seen)-1] != 3 {
+			t.Errorf("%v, %v", seen, err)
+		}
+	})
+}

@@ -1,0 +1,67 @@
+package current
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/documents"
+	"github.com/bootwright/bootwright/machine/bootreport"
+	"github.com/bootwright/bootwright/machine/config"
+	"github.com/bootwright/bootwright/machine/layout"
+)
+
+// file is the machine configuration in STATE.
+const file = "config.yaml"
+
+// kept reads the configuration that STATE has. Where it has none there is nothing to say; one that is not good is a fault,
+// and gives way to the next that the machine finds.
+func (c *Config) kept() (*config.Config, bootreport.Config, error) {
+	none := bootreport.Config{Source: bootreport.SourceNone}
+	dir, _ := c.State()
+	if dir == "" {
+		return nil, none, nil
+	}
+	name := path.Join(dir, file)
+	text, err := c.M.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, none, nil
+	}
+	if err != nil {
+		return nil, none, err
+	}
+	return documents.LoadGiven(documents.Given{Source: bootreport.SourceState, Origin: name, Text: text})
+}
+
+// Keep is the task that writes the configuration that the machine uses into STATE, whenever it is another.
+func (c *Config) Keep(ctx context.Context) error {
+	for {
+		now, configured := c.Value.Watch()
+		dir, changed := c.State()
+		if dir != "" && now != nil {
+			if err := c.save(dir, now.Bytes()); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-configured:
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// save leaves what is there already as it is.
+func (c *Config) save(dir string, text []byte) error {
+	if kept, err := c.M.ReadFile(path.Join(dir, file)); err == nil && bytes.Equal(kept, text) {
+		return nil
+	}
+	if err := c.M.ReplaceFile(dir, file, text, 0o600); err != nil {
+		return err
+	}
+	c.Log.Infof("the machine configuration is kept in %s", layout.State)
+	return nil
+}
