@@ -31,7 +31,7 @@ var rules = []struct{ pkg, may string }{
 	{"initramfs/pid1", "initramfs/pid1 machine formats internal/yamldoc golang.org/x/sync golang.org/x/sys github.com/klauspost/compress" +
 		" github.com/vishvananda/netlink github.com/insomniacslk/dhcp github.com/google/go-tpm" +
 		" github.com/opencontainers/runtime-spec github.com/pelletier/go-toml golang.org/x/net golang.zx2c4.com/wireguard/wgctrl"},
-	{"initramfs/pid1/documents", "initramfs/pid1/kernel initramfs/pid1/watch machine formats internal/yamldoc"},
+	{"initramfs/pid1/documents", "initramfs/pid1/documents initramfs/pid1/kernel initramfs/pid1/watch machine formats internal/yamldoc"},
 	{"initramfs/pid1/reporting", "machine"},
 	{"initramfs/pid1/services/cgroups", "initramfs/pid1/kernel"},
 	{"inspect", "machine formats internal/progress"},
