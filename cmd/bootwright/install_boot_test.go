@@ -2,23 +2,18 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/tar"
 	"github.com/bootwright/bootwright/formats/tree"
-	"github.com/bootwright/bootwright/internal/oracle"
 	"github.com/bootwright/bootwright/internal/vm"
 	"github.com/bootwright/bootwright/internal/vm/vmtest"
 	"github.com/bootwright/bootwright/machine/bootassets"
-	"github.com/bootwright/bootwright/machine/bootentry"
-	"github.com/bootwright/bootwright/machine/bootreport"
 )
 
 // installerRoot is the root file system of an installer for amd64.
@@ -99,37 +94,5 @@ func TestBootInstalled(t *testing.T) {
 		if !strings.Contains(console, "bootwright.marker=installed") {
 			t.Errorf("%s: the kernel did not get its argument", firmware)
 		}
-	}
-}
-
-// TestBootFallsBack puts a system that never starts beside an installed one: systemd-boot gives it its tries, and then starts the one before.
-func TestBootFallsBack(t *testing.T) {
-	vmtest.Need(t)
-	t.Parallel()
-	oracle.Need(t, "mcopy")
-	root := installerRoot(t)
-	disk := installedDisk(t, root)
-	assets, err := bootassets.Open(filepath.Join(root, bootassets.Folder, "amd64"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer assets.Close()
-	line := assets.Cmdline + " rdinit=/none panic=1"
-	uki, err := assets.UKI(line)
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, at := assets.ID(line), fmt.Sprintf("%s@@%d", disk, 1<<20)
-	oracle.Run(t, "mcopy", "-i", at, oracle.File(t, uki), "::"+bootentry.Counted(id))
-	oracle.Run(t, "mcopy", "-o", "-i", at, oracle.File(t, blob.String(bootentry.Loader(id))), "::"+bootentry.LoaderConf)
-	outcome := regexp.MustCompile("Kernel panic - not syncing|" + regexp.QuoteMeta(bootreport.Ready))
-	for try := 1; try <= bootentry.Tries+1; try++ {
-		console := vmtest.Boot(t, vm.Options{Image: disk, As: vm.Disk, Firmware: vm.UEFI, Writable: true, Until: outcome})
-		if died := strings.Contains(console, "Kernel panic"); died != (try <= bootentry.Tries) {
-			t.Fatalf("start %d: the new system was tried: %v\n%s", try, died, oracle.Run(t, "mdir", "-b", "-i", at, "::EFI/Linux"))
-		}
-	}
-	if names := oracle.Run(t, "mdir", "-b", "-i", at, "::EFI/Linux"); !strings.Contains(names, id+"+0-3.efi") {
-		t.Errorf("the menu has %s", names)
 	}
 }

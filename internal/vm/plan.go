@@ -118,8 +118,11 @@ func missing(what, pkg string) error {
 func (m machine) args(vars string) []string {
 	t := targets[m.Arch]
 	args := []string{"-machine", t.machine, "-accel", m.accel, "-m", strconv.Itoa(m.MemoryMiB),
-		"-display", "none", "-nodefaults", "-no-user-config", "-no-reboot", "-serial", "stdio",
+		"-display", "none", "-nodefaults", "-no-user-config", "-serial", "stdio",
 		"-device", "virtio-rng-pci"} // without it the kernel's random numbers take a second or, with some clients, for ever
+	if !m.Reboots {
+		args = append(args, "-no-reboot")
+	}
 	switch {
 	case m.accel == "kvm":
 		args = append(args, "-cpu", "host")

@@ -25,7 +25,7 @@ func debian(kvm bool, files ...string) host {
 }
 
 func TestArgs(t *testing.T) {
-	const common = "-m 1024 -display none -nodefaults -no-user-config -no-reboot -serial stdio -device virtio-rng-pci"
+	const common = "-m 1024 -display none -nodefaults -no-user-config -serial stdio -device virtio-rng-pci -no-reboot"
 	const ovmf = " -drive if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd" +
 		" -drive if=pflash,unit=1,format=raw,file=/tmp/vars"
 	for _, tt := range []struct {
@@ -47,6 +47,8 @@ func TestArgs(t *testing.T) {
 		{"recorded", Options{Image: "a.img", Firmware: BIOS, Writable: true, WriteLog: "k"}, false, "-machine q35 -accel tcg " + common +
 			" -drive if=none,id=boot,driver=blklogwrites,log-super-update-interval=1,file.driver=file,file.filename=a.img,log.driver=file,log.filename=k" +
 			" -device virtio-blk-pci,drive=boot,bootindex=1"},
+		{"restarts", Options{Image: "a.img", Firmware: BIOS, Reboots: true}, false, "-machine q35 -accel tcg " + strings.TrimSuffix(common, " -no-reboot") +
+			" -drive if=none,id=boot,format=raw,file=a.img,snapshot=on -device virtio-blk-pci,drive=boot,bootindex=1"},
 		{"another architecture", Options{Image: "a.img", Arch: "arm64"}, true, "-machine virt -accel tcg " + common + " -cpu cortex-a57" +
 			" -drive if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/AAVMF/AAVMF_CODE.fd -drive if=pflash,unit=1,format=raw,file=/tmp/vars" +
 			" -drive if=none,id=boot,format=raw,file=a.img,snapshot=on -device virtio-blk-pci,drive=boot,bootindex=1"},

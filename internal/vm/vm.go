@@ -61,6 +61,8 @@ type Options struct {
 	MemoryMiB int      // zero is 1024
 	ExtraArgs []string // appended to QEMU's command line
 
+	Reboots bool // a restart of the machine is one; otherwise it ends the run
+
 	Serial  io.Writer      // gets the serial console as it comes; nil drops it
 	Input   io.Reader      // typed on the serial console; nil types nothing. Run does not wait for a pending Read
 	Until   *regexp.Regexp // ends the run when a line of the console, or its beginning so far, matches
@@ -83,8 +85,8 @@ var (
 )
 
 // Run starts the machine and returns when Until matches (then it is killed), when it stops by itself, when Timeout is
-// over or when ctx ends. With Until, anything but a match is an error. A reboot ends the machine as a power-off does;
-// a kernel panic with panic=-1 looks the same, so only Until can tell success.
+// over or when ctx ends. With Until, anything but a match is an error. Without Reboots a reboot ends the machine as a power-off
+// does; a kernel panic with panic=-1 looks the same, so only Until can tell success.
 //
 // Errors are NotFound for a missing file, QEMU or firmware (with the package to install as hint), Invalid or
 // Unsupported for options that make no machine, Negative when Until did not match, Unavailable when QEMU failed, and
