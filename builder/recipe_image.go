@@ -39,7 +39,7 @@ func makeImage(k *kit) ([]File, error) {
 
 func mediaTypes() map[string]string {
 	return map[string]string{
-		".raw": "application/octet-stream", ".qcow2": "application/x-qemu-disk", ".vhd": "application/x-vhd", ".vmdk": "application/x-vmdk",
+		".raw": "application/octet-stream", ".qcow2": "application/x-qemu-disk", ".vhd": "application/x-vhd", ".vhdx": "application/x-vhdx", ".vmdk": "application/x-vmdk",
 		".ova": "application/x-virtualbox-ova", ".zst": "application/zstd", ".gz": "application/gzip", ".xz": "application/x-xz",
 	}
 }
@@ -118,6 +118,7 @@ func (k *kit) imageSpec(raw *blob.Image) diskimage.Spec {
 	return diskimage.Spec{
 		Raw: raw, Name: k.target(), Version: k.plan.Version, Arch: k.plan.Arch, Epoch: k.plan.Time(), ID: disk.ID,
 		UEFI:   layout.Bootloader(k.plan.Output.ImageOptions.Bootloader) == layout.SDBoot,
+		Sector: k.plan.Output.ImageOptions.DiskSectorSize,
 		Made:   func(encoder string, make diskimage.Maker) (blob.Blob, error) { return k.made(disk, encoder, make) },
 		Packed: func(encoder string, make diskimage.Maker) (blob.Blob, error) { return k.made(k.plan, encoder, make) },
 	}

@@ -27,6 +27,11 @@ func openVMDK(_ *opener, it *Item, _ int) error {
 	return nil
 }
 
+func openVHDX(_ *opener, it *Item, _ int) error {
+	it.Note = "its blocks are not looked into"
+	return nil
+}
+
 // openMeta shows the values of a META partition, which are bytes of any kind.
 func openMeta(_ *opener, it *Item, _ int) error {
 	values, damaged, err := meta.Read(it.Blob)

@@ -18,6 +18,7 @@ func formats() []format {
 		{"iso9660", func(p probe) bool { return p.at(32769, "CD001") }, openISO},
 		{"qcow2", func(p probe) bool { return p.at(0, "QFI\xfb") }, openQCOW2},
 		{"vmdk", func(p probe) bool { return p.at(0, "KDMV") }, openVMDK},
+		{"vhdx", func(p probe) bool { return p.at(0, "vhdxfile") }, openVHDX},
 		{"meta", func(p probe) bool { return p.at(0, "\x5a\x4b\x3c\x2d") }, openMeta},
 		{"gpt", func(p probe) bool { return p.at(512, "EFI PART") || p.at(4096, "EFI PART") }, openGPT},
 		{"linux", isKernel, openKernel},

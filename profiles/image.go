@@ -10,7 +10,7 @@ import (
 )
 
 // DiskFormats are the formats of a disk image. An ova holds a vmdk and its description.
-func DiskFormats() []string { return []string{"raw", "qcow2", "vhd", "vmdk", "ova"} }
+func DiskFormats() []string { return []string{"raw", "qcow2", "vhd", "vhdx", "vmdk", "ova"} }
 
 // OutFormats are what can be around a disk image: raw is nothing, the others are suffixes. ".tar.gz" holds the image as
 // disk.raw, which is what Google's cloud takes.

@@ -15,6 +15,7 @@ import (
 	"github.com/bootwright/bootwright/formats/qcow2"
 	"github.com/bootwright/bootwright/formats/tar"
 	"github.com/bootwright/bootwright/formats/vhd"
+	"github.com/bootwright/bootwright/formats/vhdx"
 	"github.com/bootwright/bootwright/formats/vmdk"
 	"github.com/bootwright/bootwright/formats/xz"
 	"github.com/bootwright/bootwright/formats/zstd"
@@ -29,6 +30,7 @@ type Spec struct {
 	Version string // and Arch, of the system on it
 	Arch    string
 	UEFI    bool // starts on UEFI only
+	Sector  int  // bytes
 	Epoch   time.Time
 	ID      func(name string) [16]byte // identifiers by name, the same for all formats of the disk
 
@@ -52,6 +54,8 @@ func Format(ctx context.Context, s Spec, format, options string) (blob.Blob, err
 		return qcow2.Format(s.Raw, qcow2.Options{ClusterSize: o.ClusterSize})
 	case "vhd":
 		return vhd.Format(s.Raw, vhd.Options{ID: s.ID("vhd"), Epoch: s.Epoch})
+	case "vhdx":
+		return vhdx.Format(s.Raw, vhdx.Options{ID: s.ID("vhdx"), SectorSize: s.Sector})
 	case "vmdk":
 		return s.vmdk()
 	case "ova":

@@ -149,7 +149,7 @@ func chooseMedium(o *vm.Options, it *inspect.Item) error {
 	case "gpt", "fat12", "fat16", "fat32":
 		o.As = vm.Disk
 		o.SectorSize, _ = strconv.Atoi(it.Facts.Get("sector size"))
-	case "qcow2", "vmdk":
+	case "qcow2", "vhdx", "vmdk":
 		o.As, o.Format = vm.Disk, it.Type
 	case "uki":
 		o.As, o.Image, o.Kernel = "", "", it.Name

@@ -45,7 +45,7 @@ const (
 // Options describe one machine and how long it is watched. Image or Kernel must be set; everything else may be zero.
 type Options struct {
 	Image      string // image file to boot from
-	Format     string // of Image, as QEMU calls it: raw (also empty), qcow2, vmdk, vpc
+	Format     string // of Image, as QEMU calls it: raw (also empty), qcow2, vhdx, vmdk, vpc
 	As         Medium // zero is Disk
 	SectorSize int    // of Image as a disk, in bytes; zero is 512
 	Writable   bool   // what the machine writes reaches Image; otherwise it is thrown away

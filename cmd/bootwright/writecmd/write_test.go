@@ -14,6 +14,7 @@ import (
 	"github.com/bootwright/bootwright/formats/qcow2"
 	"github.com/bootwright/bootwright/formats/tar"
 	"github.com/bootwright/bootwright/formats/vhd"
+	"github.com/bootwright/bootwright/formats/vhdx"
 	"github.com/bootwright/bootwright/formats/xz"
 	"github.com/bootwright/bootwright/formats/zstd"
 	"github.com/bootwright/bootwright/internal/progress"
@@ -106,6 +107,7 @@ func TestDamaged(t *testing.T) {
 			return gzip.Compress(ctx, w, must(t)(tar.Archive([]tar.File{{Name: "x", Content: im}}, tar.Options{})), 1)
 		}),
 		"vmdk":  blob.Concat(blob.Part("magic", blob.String("KDMV")), blob.Part("rest", blob.Zeros(5000))),
+		"vhdx":  must(t)(vhdx.Format(im, vhdx.Options{ID: [16]byte{1}})),
 		"empty": blob.Zeros(0),
 	} {
 		old := bytes.Repeat([]byte{0xee}, 4*piece)
