@@ -12,6 +12,7 @@ import (
 	"github.com/bootwright/bootwright/machine/disk"
 	"github.com/bootwright/bootwright/machine/layout"
 	"github.com/bootwright/bootwright/machine/meta"
+	"github.com/bootwright/bootwright/profiles"
 )
 
 // makeImage is the disk of a machine with the system on it, in the format that its platform takes. Formats that do not compress
@@ -25,6 +26,9 @@ func makeImage(k *kit) ([]File, error) {
 	image, err := diskimage.Format(k.ctx, spec, o.DiskFormat, o.DiskFormatOptions)
 	if err != nil {
 		return nil, err
+	}
+	if k.plan.Output.OutFormat == profiles.OCIArchive {
+		return k.makeContainerDisk(image)
 	}
 	packed, err := diskimage.Pack(spec, image, k.plan.Output.OutFormat)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"github.com/bootwright/bootwright/builder/base/oci"
 	"github.com/bootwright/bootwright/builder/installer"
 	"github.com/bootwright/bootwright/formats/blob"
-	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/bootassets"
 )
 
@@ -20,7 +19,7 @@ func makeInstaller(k *kit) ([]File, error) {
 		return nil, err
 	}
 	k.images = []oci.Image{image}
-	return installerFile(k.plan, "installer-"+k.plan.Arch+".tar", image)
+	return containerFile(k.plan, "installer-"+k.plan.Arch+".tar", image)
 }
 
 // assets are what an installer, or a medium that installs itself, puts onto a disk.
@@ -41,25 +40,4 @@ func (k *kit) assets() (*bootassets.Assets, error) {
 		}
 	}
 	return bootassets.New(k.ctx, k.describe().Installed(), files, known)
-}
-
-func installerFile(p *Plan, name string, images ...oci.Image) ([]File, error) {
-	archive, err := installer.Archive(images, installer.Tag(p.Version), p.Time())
-	return []File{{name, "application/vnd.oci.image.layout.v1.tar", archive}}, err
-}
-
-// Join is the index of installers for several architectures, as one artifact: that of the first plan. The error is Invalid for what is no
-// installer.
-func Join(installers []*Artifact) (*Artifact, error) {
-	out := &Artifact{Plan: installers[0].Plan}
-	for _, a := range installers {
-		if len(a.Images) != 1 {
-			return nil, report.Errorf(report.Invalid, "%s output is no container image, of which there could be an index", a.Plan.Kind)
-		}
-		out.Images = append(out.Images, a.Images...)
-		out.secrets = append(out.secrets, a.secrets...)
-	}
-	var err error
-	out.Files, err = installerFile(out.Plan, "installer.tar", out.Images...)
-	return out, err
 }

@@ -14,7 +14,10 @@ func DiskFormats() []string { return []string{"raw", "qcow2", "vhd", "vhdx", "vm
 
 // OutFormats are what can be around a disk image: raw is nothing, the others are suffixes. ".tar.gz" holds the image as
 // disk.raw, which is what Google's cloud takes.
-func OutFormats() []string { return []string{"raw", ".zst", ".gz", ".xz", ".tar.gz"} }
+func OutFormats() []string { return []string{"raw", ".zst", ".gz", ".xz", ".tar.gz", OCIArchive} }
+
+// OCIArchive around a qcow2 is KubeVirt's containerDisk.
+const OCIArchive = ".oci.tar"
 
 func bootloaders() []string {
 	return []string{string(layout.SDBoot), string(layout.GRUB), string(layout.DualBoot)}
@@ -60,6 +63,7 @@ func (p *Profile) imageWholeFaults() []fault {
 	refuse(options.ClusterSize != 0 && o.DiskFormat != "qcow2", "diskFormatOptions", "cluster_size is of qcow2", "")
 	refuse(options.forVHD && o.DiskFormat != "vhd", "diskFormatOptions", "subformat and force_size are of vhd", "")
 	refuse(p.Output.OutFormat == ".tar.gz" && o.DiskFormat != "" && o.DiskFormat != "raw", "diskFormat", "a .tar.gz holds a raw disk", "")
+	refuse(p.Output.OutFormat == OCIArchive && o.DiskFormat != "qcow2", "diskFormat", "an .oci.tar holds a qcow2", "diskFormat: qcow2")
 	return out
 }
 

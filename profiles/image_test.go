@@ -14,7 +14,7 @@ func TestImageProfiles(t *testing.T) {
 	for name, want := range map[string]string{
 		"metal": "raw 0 .zst", "metal-4k": "raw 0 .zst", "akamai": "raw 0 .gz", "alibabacloud": "qcow2 0 raw", "aws": "raw 8192 .zst",
 		"azure": "vhd 8192 .zst", "cloudstack": "raw 8192 .zst", "digital-ocean": "raw 8192 .gz", "exoscale": "qcow2 10240 .zst",
-		"gcp": "raw 8192 .tar.gz", "hcloud": "raw 0 .zst", "nocloud": "raw 0 .zst", "opennebula": "raw 0 .zst", "openstack": "raw 0 .zst",
+		"gcp": "raw 8192 .tar.gz", "hcloud": "raw 0 .zst", "kubevirt": "qcow2 0 .oci.tar", "nocloud": "raw 0 .zst", "opennebula": "raw 0 .zst", "openstack": "raw 0 .zst",
 		"oracle": "qcow2 8192 raw", "scaleway": "raw 0 .zst", "upcloud": "raw 8192 .zst", "vmware": "ova 8192 raw", "vultr": "raw 8192 .zst",
 	} {
 		for _, arch := range Arches() {
@@ -50,6 +50,7 @@ func TestImageFaults(t *testing.T) {
 		"{diskFormatOptions: force_size}":            "of vhd",
 		"{bootloader: grub, diskSectorSize: 4096}":   "reads sectors of 512 bytes only (use sd-boot)",
 		"{diskFormat: qcow2}, outFormat: .tar.gz":    "a .tar.gz holds a raw disk",
+		"{diskFormat: vhd}, outFormat: .oci.tar":     "an .oci.tar holds a qcow2",
 		"{diskFormat: raw}, isoOptions: {label: A}":  "output.isoOptions: not used for image output",
 	} {
 		p, err := Load("p", []byte("arch: amd64\nplatform: metal\noutput: {kind: image, imageOptions: "+text+"}"))

@@ -101,7 +101,7 @@ func TestFaults(t *testing.T) {
 				"4:10 version: \"v 1\" is not a version of up to 64 letters, digits and . _ + ~ -\n" +
 				"5:7 base: \"oci:a\\nb\" is not a reference\n" +
 				"6:16 output.kind: unknown output kind \"disk\" (one of cmdline, image, initramfs, installer, iso, kernel, pxe, uki)\n" +
-				"6:33 output.outFormat: unknown output format \"zip\" (one of raw, .zst, .gz, .xz, .tar.gz)"},
+				"6:33 output.outFormat: unknown output format \"zip\" (one of raw, .zst, .gz, .xz, .tar.gz, .oci.tar)"},
 		{"version: 1.10\n", "1:10 version: found the number 1.10, want text (put it in quotes: \"1.10\")"},
 		{"epoch: yesterday", "1:8 epoch: \"yesterday\" is no time (write seconds since 1970 or a time such as 2026-01-31T00:00:00Z)"},
 		{"epoch: 0", "1:8 epoch: 0 is not from 1980-01-01 to 2106-02-07 (file systems in images cannot hold other times)"},
@@ -264,7 +264,7 @@ func TestSet(t *testing.T) {
 
 func TestBuiltins(t *testing.T) {
 	t.Parallel()
-	if got := strings.Join(Names(), " "); got != "akamai alibabacloud aws azure cloudstack cmdline digital-ocean exoscale gcp hcloud initramfs installer iso kernel "+
+	if got := strings.Join(Names(), " "); got != "akamai alibabacloud aws azure cloudstack cmdline digital-ocean exoscale gcp hcloud initramfs installer iso kernel kubevirt "+
 		"metal metal-4k metal-uki nocloud opennebula openstack oracle pxe scaleway upcloud vmware vultr" {
 		t.Errorf("built-in profiles: %s", got)
 	}

@@ -3,6 +3,7 @@ package installer_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -11,12 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/crane"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"github.com/bootwright/bootwright/builder/base/oci"
+	"github.com/bootwright/bootwright/builder/container"
 	"github.com/bootwright/bootwright/builder/fetch"
 	"github.com/bootwright/bootwright/builder/fetch/registrytest"
 	"github.com/bootwright/bootwright/builder/installer"
@@ -54,7 +57,7 @@ func image(t testing.TB, arch, version string) oci.Image {
 
 func archive(t testing.TB, images ...oci.Image) string {
 	t.Helper()
-	a, err := installer.Archive(images, "v1", epoch)
+	a, err := container.Archive(images, "v1", epoch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,6 +120,25 @@ func checkLayers(t *testing.T, im v1.Image) {
 			t.Errorf("layer %d: %s, %v", i, got, err)
 		}
 	}
+}
+
+// checkCrane pulls an installer and unpacks it, as crane does.
+func checkCrane(t *testing.T, ref string) {
+	t.Helper()
+	im, err := crane.Pull(ref, crane.Insecure, crane.WithPlatform(&v1.Platform{OS: "linux", Architecture: "amd64"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	file, err := os.Create(filepath.Join(dir, "root.tar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(crane.Export(im, file), file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	oracle.Run(t, oracle.Need(t, "tar"), "-C", dir, "-xf", file.Name())
+	checkRoot(t, dir)
 }
 
 // TestArchive has skopeo, umoci and go-containerregistry read an archive, as an OCI layout and as docker's.
@@ -215,7 +237,7 @@ func TestPush(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := installer.Push(context.Background(), c, ref, images)
+		d, err := container.Push(context.Background(), c, ref, images)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,6 +260,7 @@ func TestPush(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkLayers(t, pulled)
+	checkCrane(t, r.Host+"/installer:v1")
 	ours, err := reference.Parse(r.URL + "/installer:v1")
 	if err != nil {
 		t.Fatal(err)
@@ -263,7 +286,7 @@ func TestPush(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := installer.Push(t.Context(), c, ref, images); report.KindOf(err) != report.Invalid {
+		if _, err := container.Push(t.Context(), c, ref, images); report.KindOf(err) != report.Invalid {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}

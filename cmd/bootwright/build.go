@@ -57,8 +57,8 @@ it is complete.`,
 	cmd.Flags().StringVarP(&opts.output, "output", "o", ".", "folder to write to, or - for standard output (a set of files as tar)")
 	cmd.Flags().BoolVar(&opts.sums, "sha256sums", false, "write SHA256SUMS beside the files")
 	cmd.Flags().BoolVar(&opts.json, "json", false, "print what was written as JSON")
-	cmd.Flags().StringVar(&opts.push, "push", "", "put an installer to HOST/REPO[:TAG] of a registry, or oci:DIR[:TAG], and write no file: a `REF`")
-	cmd.Flags().StringArrayVar(&opts.andArch, "and-arch", nil, "further `ARCH` of an installer, which becomes an index (repeatable)")
+	cmd.Flags().StringVar(&opts.push, "push", "", "put a container image (an installer, a containerDisk) to HOST/REPO[:TAG] of a registry, or oci:DIR[:TAG], and write no file: a `REF`")
+	cmd.Flags().StringArrayVar(&opts.andArch, "and-arch", nil, "further `ARCH` of a container image, which becomes an index (repeatable)")
 	return cmd
 }
 
@@ -94,7 +94,7 @@ func runBuild(ctx context.Context, a *app, opts buildOptions) error {
 		return err
 	}
 	if opts.push != "" {
-		return pushInstaller(ctx, s, artifact, opts)
+		return pushImages(ctx, s, artifact, opts)
 	}
 	if opts.output == "-" {
 		return stream(ctx, a.stdout, artifact)

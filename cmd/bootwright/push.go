@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/bootwright/bootwright/builder"
-	"github.com/bootwright/bootwright/builder/installer"
+	"github.com/bootwright/bootwright/builder/container"
 	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/cli"
@@ -38,8 +38,8 @@ func (s *session) buildAll(ctx context.Context, further []string) (*builder.Arti
 	return builder.Join(all)
 }
 
-// pushInstaller puts the images of an artifact where --push says.
-func pushInstaller(ctx context.Context, s *session, artifact *builder.Artifact, opts buildOptions) error {
+// pushImages puts the images of an artifact where --push says.
+func pushImages(ctx context.Context, s *session, artifact *builder.Artifact, opts buildOptions) error {
 	if len(artifact.Images) == 0 {
 		return report.Errorf(report.Invalid, "--push: %s output is no container image", artifact.Plan.Kind)
 	}
@@ -48,7 +48,7 @@ func pushInstaller(ctx context.Context, s *session, artifact *builder.Artifact, 
 		return err
 	}
 	err = s.during("push "+opts.push, func() (err error) {
-		ref.Digest, err = installer.Push(ctx, s.builder.Images, ref, artifact.Images)
+		ref.Digest, err = container.Push(ctx, s.builder.Images, ref, artifact.Images)
 		return err
 	})
 	if err != nil {

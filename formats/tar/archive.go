@@ -11,14 +11,15 @@ import (
 	"github.com/bootwright/bootwright/formats/blob"
 )
 
-// File is a regular file of an Archive.
+// File is a regular file of an Archive, or without content a folder.
 type File struct {
-	Name    string
+	Name    string // of a folder, with a slash at its end
 	Content blob.Blob
 	Mode    fs.FileMode // permissions; 0 means 0644
+	Owner   int         // user and group
 }
 
-// Archive lays out an archive of regular files in the order given, which some readers care for (an OVA begins with its
+// Archive lays out an archive of files in the order given, which some readers care for (an OVA begins with its
 // description), without reading them: headers around references. Its headers are those of POSIX.1-1988 (ustar), and
 // GNU's for a file of 8 GiB or more.
 func Archive(files []File, o Options) (*blob.Image, error) {
@@ -34,8 +35,10 @@ func Archive(files []File, o Options) (*blob.Image, error) {
 			return nil, fmt.Errorf("tar: %s: %w", f.Name, err)
 		}
 		add(blob.Part(f.Name+".header", blob.Bytes(head)))
-		add(blob.Part(f.Name, f.Content))
-		add(blob.Padding(size, blockSize))
+		if f.Content != nil {
+			add(blob.Part(f.Name, f.Content))
+			add(blob.Padding(size, blockSize))
+		}
 	}
 	add(blob.Part("end", blob.Zeros(2*blockSize)))
 	return blob.Concat(parts...), nil
@@ -44,7 +47,10 @@ func Archive(files []File, o Options) (*blob.Image, error) {
 const blockSize = 512
 
 func archiveHeader(f File, o Options) ([]byte, error) {
-	h := &tar.Header{Typeflag: tar.TypeReg, Name: f.Name, Size: f.Content.Size(), Mode: int64(cmp.Or(f.Mode, 0o644)), ModTime: o.Epoch, Format: tar.FormatUSTAR}
+	h := &tar.Header{Typeflag: tar.TypeDir, Name: f.Name, Mode: int64(cmp.Or(f.Mode, 0o644)), Uid: f.Owner, Gid: f.Owner, ModTime: o.Epoch, Format: tar.FormatUSTAR}
+	if f.Content != nil {
+		h.Typeflag, h.Size = tar.TypeReg, f.Content.Size()
+	}
 	if h.ModTime.IsZero() {
 		h.ModTime = time.Unix(0, 0)
 	}

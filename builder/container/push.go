@@ -1,4 +1,4 @@
-package installer
+package container
 
 import (
 	"context"
@@ -37,7 +37,7 @@ func Push(ctx context.Context, client *fetch.Client, r reference.Reference, imag
 		}
 		return digest, nil
 	case !r.Remote() || r.Digest != "":
-		return "", report.WithHint(report.Errorf(report.Invalid, "an installer cannot be pushed to %q", r), "give HOST/REPO[:TAG] of a registry, or oci:DIR[:TAG]")
+		return "", report.WithHint(report.Errorf(report.Invalid, "an image cannot be pushed to %q", r), "give HOST/REPO[:TAG] of a registry, or oci:DIR[:TAG]")
 	case len(images) == 1:
 		return push(ctx, client, r, images[0])
 	}
