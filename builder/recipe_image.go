@@ -2,13 +2,13 @@ package builder
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/bootwright/bootwright/builder/bake"
 	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/builder/diskimage"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/tree"
+	"github.com/bootwright/bootwright/machine/bootentry"
 	"github.com/bootwright/bootwright/machine/disk"
 	"github.com/bootwright/bootwright/machine/layout"
 	"github.com/bootwright/bootwright/machine/meta"
@@ -34,18 +34,8 @@ func makeImage(k *kit) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := k.target() + "." + o.DiskFormat
-	if out := k.plan.Output.OutFormat; out != "raw" {
-		name += out
-	}
-	return []File{{name, mediaTypes()[name[strings.LastIndex(name, "."):]], packed}}, nil
-}
-
-func mediaTypes() map[string]string {
-	return map[string]string{
-		".raw": "application/octet-stream", ".qcow2": "application/x-qemu-disk", ".vhd": "application/x-vhd", ".vhdx": "application/x-vhdx", ".vmdk": "application/x-vmdk",
-		".ova": "application/x-virtualbox-ova", ".zst": "application/zstd", ".gz": "application/gzip", ".xz": "application/x-xz",
-	}
+	name, mediaType := diskimage.Name(spec, o.DiskFormat, k.plan.Output.OutFormat)
+	return []File{{name, mediaType, packed}}, nil
 }
 
 // disk is the raw disk.
@@ -77,7 +67,7 @@ func (k *kit) efiTree() (*tree.Tree, error) {
 		return nil, err
 	}
 	var t tree.Tree
-	t.File("EFI/BOOT/BOOT"+efiSuffix(k.plan.Arch)+".EFI", 0o644, k.part(base.SystemdBoot))
+	t.File(bootentry.Removable(k.plan.Arch), 0o644, k.part(base.SystemdBoot))
 	t.File("EFI/Linux/bootwright.efi", 0o644, uki)
 	t.File(bake.ESPBefore, 0o644, config.Before)
 	t.File(bake.ESPPath, 0o644, config.Area)

@@ -110,10 +110,3 @@ func (k *kit) isoLabel() string {
 	}
 	return "BOOTWRIGHT"
 }
-
-func efiSuffix(arch string) string {
-	if arch == "arm64" {
-		return "AA64"
-	}
-	return "X64"
-}

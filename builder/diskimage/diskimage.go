@@ -120,3 +120,18 @@ func Pack(s Spec, image blob.Blob, out string) (blob.Blob, error) {
 	}
 	return nil, report.Errorf(report.Unsupported, "unknown output format %q", out)
 }
+
+// Name is that of the disk's file, and its media type.
+func Name(s Spec, format, out string) (name, mediaType string) {
+	last := "." + format
+	name = s.Name + last
+	if out != "raw" {
+		last = out
+		name += out
+	}
+	return name, map[string]string{
+		".raw": "application/octet-stream", ".qcow2": "application/x-qemu-disk", ".vhd": "application/x-vhd", ".vhdx": "application/x-vhdx",
+		".vmdk": "application/x-vmdk", ".ova": "application/x-virtualbox-ova",
+		".zst": "application/zstd", ".gz": "application/gzip", ".tar.gz": "application/gzip", ".xz": "application/x-xz",
+	}[last]
+}
