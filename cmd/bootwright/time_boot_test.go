@@ -74,7 +74,7 @@ func TestBootTimeSlew(t *testing.T) {
 		}
 	})
 	s.Listen(t, ntp)
-	const slewed = `adjusting time \(slew\) by (29|30)[0-9.]*ms via 10\.0\.2\.2, state TIME_OK, status STA_PLL \| STA_NANO`
+	const slewed = `adjusting time \(slew\) by (29|30)[0-9.]*ms via 10\.0\.2\.2, state TIME_OK, status STA_PLL \| STA_FREQHOLD \| STA_NANO`
 	console := bootUntil(t, timed(t, "servers: [10.0.2.2]"), "2020-01-01T00:00:00", slewed)
 	if n := strings.Count(console, "adjusting time (step)"); n != 1 {
 		t.Errorf("%d steps", n)

@@ -182,6 +182,10 @@ func (c *chaos) Start(p kernel.Command) (kernel.Process, error) {
 	return do(c, "start", p.Path+" "+strings.Join(p.Args, " "), func() (kernel.Process, error) { return c.Machine.Start(p) })
 }
 
+func (c *chaos) ClockState() (kernel.ClockState, error) {
+	return do(c, "adjtimex", "", c.Machine.ClockState)
+}
+
 func (c *chaos) AdjustClock(a kernel.Adjustment) (kernel.ClockState, error) {
 	return do(c, "adjtimex", "", func() (kernel.ClockState, error) { return c.Machine.AdjustClock(a) })
 }

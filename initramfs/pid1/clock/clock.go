@@ -66,6 +66,7 @@ type task struct {
 	source    string // the server of the last measurement that was acted upon
 	spikes    spike.Detector
 	interval  time.Duration // between polls; zero before the first
+	burst     int           // questions that are left in this poll, with that under way; noBurst for never
 	claim     claim
 	complaint string // the last warning, without figures; "" when all is well
 	followed  bool   // a server, ever
@@ -121,7 +122,7 @@ func (t *task) use(ctx context.Context, s settings) {
 	}
 	if !t.servers.are(s.Servers) {
 		t.servers = servers{names: s.Servers}
-		t.interval, t.claim = 0, claim{}
+		t.interval, t.burst, t.claim = 0, 0, claim{}
 		for _, name := range s.Servers {
 			if isDevice(name) {
 				t.Log.Infof("PTP device %s: %s", name, t.clockName(name))

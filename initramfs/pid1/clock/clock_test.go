@@ -140,8 +140,8 @@ func TestLog(t *testing.T) {
 		want := []string{
 			`debug: NTP response {"clock_offset": "37.060204ms", "rtt": "2ms", "leap": 0, "stratum": 2, "precision": "119ns", "root_delay": "0s", "root_dispersion": "0s", "root_distance": "1ms"}`,
 			`debug: sample stats {"jitter": "0s", "poll_interval": "32s", "spike": false}`,
-			`adjusting time (slew) by 37.060204ms via 10.0.0.1, state TIME_OK, status STA_PLL | STA_NANO`,
-			`debug: adjtime state {"constant": 1, "offset": "37.060204ms", "freq_offset": 0, "freq_offset_ppm": 0}`,
+			`adjusting time (slew) by 37.060204ms via 10.0.0.1, state TIME_OK, status STA_PLL | STA_FREQHOLD | STA_NANO`,
+			`debug: adjtime state {"constant": 0, "offset": "37.060204ms", "freq_offset": 0, "freq_offset_ppm": 0}`,
 		}
 		for i, line := range w.lines {
 			if i >= len(want) || line != want[i] {
@@ -172,7 +172,7 @@ func TestStep(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, 1, func(w *world) { w.Ahead = c.ahead }, func(w *world) {
-				wait(2 * time.Second)
+				wait(1500 * time.Millisecond)
 				asked := w.servers["10.0.0.1"].Asked()
 				if !slices.Equal(w.steps(), c.steps) || len(asked) != c.questions || w.now().Epoch != c.epoch || !w.now().Synced {
 					t.Errorf("stepped by %v after %d questions, %+v\n%q", w.steps(), len(asked), w.now(), w.lines)
@@ -467,6 +467,7 @@ func TestSettings(t *testing.T) {
 		follows("10.0.0.1", DefaultServer)
 		w.network.Set(Network{true, []string{"pool"}})
 		follows("10.0.0.2", "pool")
+		wait(burstSize * burstGap)
 		asked := len(w.servers["10.0.0.2"].Asked())
 		w.network.Set(Network{true, []string{"pool"}}) // as with every renewal
 		follows("10.0.0.2", "pool")

@@ -22,6 +22,9 @@ const (
 	stepOver = 400 * time.Millisecond
 	jump     = 15 * time.Minute // what changes the clock by more must be said more than once
 	maxError = 16 * time.Second // what the kernel calls unsynchronised
+
+	burstSize = 4               // questions in the first poll of a server, and after a step
+	burstGap  = 2 * time.Second // between them; servers that limit their clients (ntpd) drop what comes sooner
 )
 
 // poll measures once and acts upon it. It returns how long to wait before the next time.
@@ -35,6 +38,7 @@ func (t *task) poll(ctx context.Context) time.Duration {
 	}
 	t.fail(err)
 	if _, ok := errors.AsType[sntp.KissOfDeath](err); ok {
+		t.burst = noBurst
 		t.interval = min(2*max(t.interval, minPoll), maxPoll)
 		return t.interval
 	}
@@ -54,13 +58,48 @@ func (t *task) take(m measurement) time.Duration {
 	if m.server != t.source {
 		t.source = m.server
 		t.spikes.Reset()
+		t.startBurst()
 	}
-	isSpike := t.spikes.IsSpike(spike.Sample{Offset: m.Offset, RTT: m.RTT})
-	t.interval = nextInterval(t.interval, m.Offset, isSpike)
+	state, err := t.Machine.ClockState()
+	if err != nil {
+		t.fail(err)
+		return retry
+	}
+	inBurst := t.burst > 0
+	isSpike := t.spikes.IsSpike(spike.Sample{Offset: m.Offset - state.Offset, RTT: m.RTT}, inBurst)
+	if inBurst {
+		t.interval = minPoll
+	} else {
+		t.interval = nextInterval(t.interval, m.Offset, isSpike)
+	}
 	t.Log.Debugf("sample stats %s", fields("jitter", t.spikes.Jitter(), "poll_interval", t.interval, "spike", isSpike))
 	if !isSpike {
-		t.adjust(m)
+		t.adjust(m, inBurst)
 	}
+	return t.next()
+}
+
+// noBurst is task.burst when a server has asked for less.
+const noBurst = -1
+
+// startBurst makes this answer the first of a burst. One within a burst does not prolong it, so that servers that do not agree are not
+// asked every two seconds for ever.
+func (t *task) startBurst() {
+	if t.burst == 0 {
+		t.burst = burstSize
+	}
+}
+
+// next counts an answer and is how long to wait for the next one.
+func (t *task) next() time.Duration {
+	if t.burst <= 0 {
+		return t.interval
+	}
+	t.burst--
+	if t.burst > 0 {
+		return burstGap
+	}
+	t.spikes.Settle()
 	return t.interval
 }
 
@@ -79,11 +118,15 @@ func nextInterval(now, offset time.Duration, isSpike bool) time.Duration {
 	return min(max(now, minPoll), maxPoll)
 }
 
-// adjust corrects the clock by a measurement.
-func (t *task) adjust(m measurement) {
+// adjust corrects the clock by a measurement. In a burst that is quick: the offset is mostly that from before, which says nothing of
+// the frequency.
+func (t *task) adjust(m measurement, inBurst bool) {
 	a := kernel.Adjustment{
 		Offset: m.Offset, Step: m.Offset.Abs() > stepOver, Constant: bits.Len64(uint64(t.interval/time.Second)) - 1 - 4,
 		MaxError: m.RootDistance, EstError: t.spikes.Jitter(),
+	}
+	if inBurst {
+		a.Constant, a.Hold = 0, true
 	}
 	if isLastOfMonth(t.Machine.Now().Add(m.Offset)) {
 		a.Leap = kernel.Leap(m.Leap) // the kernel acts at the end of the day, the server means that of the month
@@ -108,6 +151,9 @@ func (t *task) adjust(m measurement) {
 		s.Source, s.Offset, s.Stratum, s.Leap = m.server, m.Offset, m.Stratum, m.Leap
 		s.Jitter, s.PollInterval, s.Faults = a.EstError, t.interval, nil
 	})
+	if a.Step || inBurst {
+		t.spikes.Settle()
+	}
 	if a.Step {
 		t.stepped(m.Offset)
 	}
@@ -115,7 +161,7 @@ func (t *task) adjust(m measurement) {
 
 // stepped sees to what follows from a step.
 func (t *task) stepped(by time.Duration) {
-	t.spikes.Reset()
+	t.startBurst()
 	t.changed(by)
 	if err := t.Machine.SetRTC(t.Machine.Now()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.fail(err)

@@ -13,6 +13,8 @@ type Clock interface {
 	Now() time.Time
 	// AdjustClock changes the clock as adjtimex(2) does, and says what came of it.
 	AdjustClock(a Adjustment) (ClockState, error)
+	// ClockState is how the kernel disciplines its clock now.
+	ClockState() (ClockState, error)
 	// SetRTC sets the battery-backed clock /dev/rtc0 to t, in UTC and to the second. Without one the error is fs.ErrNotExist.
 	SetRTC(t time.Time) error
 	// ReadPTP reads a hardware clock such as /dev/ptp0.
@@ -24,6 +26,7 @@ type Adjustment struct {
 	Offset   time.Duration // that is added to the clock
 	Step     bool          // at once; otherwise by running faster or slower, at most half a second
 	Constant int           // 0 to 10 of the phase-locked loop that does the latter: how slow it is, log2 of seconds less 4
+	Hold     bool          // the loop takes nothing from Offset about the frequency
 	Leap     Leap          // at the end of this UTC day
 	MaxError time.Duration // that the clock can have afterwards
 	EstError time.Duration // that it probably has
@@ -57,6 +60,7 @@ const (
 	StatusInsert ClockStatus = 0x10
 	StatusDelete ClockStatus = 0x20
 	StatusUnsync ClockStatus = 0x40
+	StatusHold   ClockStatus = 0x80
 	StatusNano   ClockStatus = 0x2000
 )
 

@@ -31,6 +31,8 @@ type Clock struct {
 	faster   float64   // by the loop: parts of 1
 	constant int
 	looped   time.Time // when the loop last got an offset; zero where it does not run
+	state    string
+	status   kernel.ClockStatus
 }
 
 // secondRate is the part of an offset that remains after a second: the loop removes 1/2^(SHIFT_PLL+constant) of it.
@@ -78,8 +80,11 @@ func (c *Clock) AdjustClock(a kernel.Adjustment) (kernel.ClockState, error) {
 		return kernel.ClockState{}, errors.New("the offset is too much for the loop")
 	default:
 		status |= kernel.StatusPLL
-		if c.looped.IsZero() {
+		if c.looped.IsZero() || a.Hold {
 			c.looped = c.at
+		}
+		if a.Hold {
+			status |= kernel.StatusHold
 		}
 		c.constant, c.offset = a.Constant, a.Offset.Seconds()
 		since := min(c.at.Sub(c.looped).Seconds(), math.Exp2(float64(2+1+c.constant)))
@@ -87,16 +92,29 @@ func (c *Clock) AdjustClock(a kernel.Adjustment) (kernel.ClockState, error) {
 		c.faster = max(-500e-6, min(500e-6, c.faster))
 		c.looped = c.at
 	}
-	state := "TIME_OK"
+	c.state = "TIME_OK"
 	switch a.Leap {
 	case kernel.InsertSecond:
-		state, status = "TIME_INS", status|kernel.StatusInsert
+		c.state, status = "TIME_INS", status|kernel.StatusInsert
 	case kernel.DeleteSecond:
-		state, status = "TIME_DEL", status|kernel.StatusDelete
+		c.state, status = "TIME_DEL", status|kernel.StatusDelete
 	}
+	c.status = status
+	return c.disciplined(), nil
+}
+
+// ClockState follows kernel.Clock.
+func (c *Clock) ClockState() (kernel.ClockState, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.run()
+	return c.disciplined(), nil
+}
+
+func (c *Clock) disciplined() kernel.ClockState {
 	return kernel.ClockState{
-		State: state, Status: status, Constant: c.constant, Offset: seconds(c.offset), Frequency: int64(c.faster * 1e6 * 65536),
-	}, nil
+		State: c.state, Status: c.status, Constant: c.constant, Offset: seconds(c.offset), Frequency: int64(c.faster * 1e6 * 65536),
+	}
 }
 
 // SetRTC follows kernel.Clock.

@@ -24,6 +24,25 @@ func (Machine) AdjustClock(a kernel.Adjustment) (kernel.ClockState, error) {
 	return clockState(state, &tx), nil
 }
 
+// ClockState follows Clock.
+func (l Machine) ClockState() (kernel.ClockState, error) {
+	var tx unix.Timex
+	state, err := unix.Adjtimex(&tx)
+	if err != nil {
+		return kernel.ClockState{}, os.NewSyscallError("adjtimex", err)
+	}
+	s := clockState(state, &tx)
+	s.Offset = pending(s, l.Now())
+	return s, nil
+}
+
+// pending is what is still to be added to the clock. The kernel takes a part of the offset off when a second of its clock
+// begins, and adds it in the course of that second (second_overflow in kernel/time/ntp.c).
+func pending(s kernel.ClockState, now time.Time) time.Duration {
+	underWay := s.Offset / (1<<(2+max(0, min(s.Constant, 10))) - 1)
+	return s.Offset + time.Duration((1-float64(now.Nanosecond())/1e9)*float64(underWay))
+}
+
 // timex is a for the kernel. A step leaves the loop, so that the next adjustment starts it afresh.
 func timex(a kernel.Adjustment) unix.Timex {
 	tx := unix.Timex{
@@ -40,6 +59,9 @@ func timex(a kernel.Adjustment) unix.Timex {
 		tx.Modes |= unix.ADJ_OFFSET | unix.ADJ_TIMECONST
 		tx.Status |= unix.STA_PLL
 		tx.Offset, tx.Constant = int64(a.Offset), int64(a.Constant)
+		if a.Hold {
+			tx.Status |= unix.STA_FREQHOLD
+		}
 		return tx
 	}
 	tx.Modes |= unix.ADJ_SETOFFSET

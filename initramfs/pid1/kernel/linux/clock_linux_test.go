@@ -20,6 +20,10 @@ func TestTimex(t *testing.T) {
 			kernel.Adjustment{Offset: -300 * time.Millisecond, Constant: 7, MaxError: 5 * time.Millisecond, EstError: time.Millisecond},
 			unix.Timex{Modes: always | unix.ADJ_OFFSET | unix.ADJ_TIMECONST, Status: unix.STA_PLL, Offset: -300e6, Constant: 7, Maxerror: 5000, Esterror: 1000},
 		},
+		"slew, whatever the frequency": {
+			kernel.Adjustment{Offset: time.Millisecond, Hold: true},
+			unix.Timex{Modes: always | unix.ADJ_OFFSET | unix.ADJ_TIMECONST, Status: unix.STA_PLL | unix.STA_FREQHOLD, Offset: 1e6},
+		},
 		"slew before a leap second": {
 			kernel.Adjustment{Leap: kernel.InsertSecond},
 			unix.Timex{Modes: always | unix.ADJ_OFFSET | unix.ADJ_TIMECONST, Status: unix.STA_PLL | unix.STA_INS},
@@ -53,6 +57,25 @@ func TestClockState(t *testing.T) {
 	}
 }
 
+// TestPending: of 16 ms with a constant of 0 the kernel removes 4 in the first second, 3 in the next.
+func TestPending(t *testing.T) {
+	for _, c := range []struct {
+		offset   time.Duration // that adjtimex(2) says
+		constant int
+		at, want time.Duration
+	}{
+		{12 * time.Millisecond, 0, 0, 16 * time.Millisecond},
+		{12 * time.Millisecond, 0, 250 * time.Millisecond, 15 * time.Millisecond},
+		{-9 * time.Millisecond, 0, 500 * time.Millisecond, -10500 * time.Microsecond},
+		{7 * time.Millisecond, 1, 500 * time.Millisecond, 7500 * time.Microsecond},
+		{0, 7, 0, 0},
+	} {
+		if got := pending(kernel.ClockState{Offset: c.offset, Constant: c.constant}, time.Unix(100, int64(c.at))); got != c.want {
+			t.Errorf("%s, %d after %s: %s, want %s", c.offset, c.constant, c.at, got, c.want)
+		}
+	}
+}
+
 func TestStatusFlags(t *testing.T) {
 	for flag, want := range map[kernel.ClockStatus]struct {
 		value int
@@ -60,7 +83,8 @@ func TestStatusFlags(t *testing.T) {
 	}{
 		kernel.StatusPLL: {unix.STA_PLL, "STA_PLL"}, kernel.StatusInsert: {unix.STA_INS, "STA_INS"}, kernel.StatusDelete: {unix.STA_DEL, "STA_DEL"},
 		kernel.StatusUnsync: {unix.STA_UNSYNC, "STA_UNSYNC"}, kernel.StatusNano: {unix.STA_NANO, "STA_NANO"},
-		unix.STA_CLK: {0x8000, "STA_CLK"}, kernel.StatusPLL | kernel.StatusNano: {0x2001, "STA_PLL | STA_NANO"}, 0: {0, ""},
+		kernel.StatusHold: {unix.STA_FREQHOLD, "STA_FREQHOLD"},
+		unix.STA_CLK:      {0x8000, "STA_CLK"}, kernel.StatusPLL | kernel.StatusNano: {0x2001, "STA_PLL | STA_NANO"}, 0: {0, ""},
 	} {
 		if int(flag) != want.value || flag.String() != want.name {
 			t.Errorf("%#x is %q, want %#x and %q", int(flag), flag, want.value, want.name)
@@ -80,6 +104,9 @@ func TestClockReads(t *testing.T) {
 	var m Machine
 	if now := m.Now(); time.Until(now).Abs() > time.Minute {
 		t.Error(now)
+	}
+	if s, err := m.ClockState(); err != nil || s.State == "" {
+		t.Errorf("%+v, %v", s, err)
 	}
 	for _, device := range []string{"/dev/null", "/dev/nothing"} {
 		if r, err := m.ReadPTP(device); err == nil {
