@@ -63,7 +63,8 @@ func TestBootTime(t *testing.T) {
 	}
 }
 
-// TestBootTimeSlew: a clock that a server has stepped, and that is then off by 300 ms, is slewed.
+// TestBootTimeSlew: a clock that a server has stepped, and that is then off by 300 ms, is slewed. The step itself is right to half a
+// round trip, which is long on a busy machine.
 func TestBootTimeSlew(t *testing.T) {
 	vmtest.Need(t)
 	var s sntptest.Server
@@ -74,7 +75,7 @@ func TestBootTimeSlew(t *testing.T) {
 		}
 	})
 	s.Listen(t, ntp)
-	const slewed = `adjusting time \(slew\) by (29|30)[0-9.]*ms via 10\.0\.2\.2, state TIME_OK, status STA_PLL \| STA_FREQHOLD \| STA_NANO`
+	const slewed = `adjusting time \(slew\) by [23][0-9]{2}(\.[0-9]+)?ms via 10\.0\.2\.2, state TIME_OK, status STA_PLL \| STA_FREQHOLD \| STA_NANO`
 	console := bootUntil(t, timed(t, "servers: [10.0.2.2]"), "2020-01-01T00:00:00", slewed)
 	if n := strings.Count(console, "adjusting time (step)"); n != 1 {
 		t.Errorf("%d steps", n)
