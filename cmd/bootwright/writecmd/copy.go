@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/gpt"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/install"
 )
@@ -63,6 +65,38 @@ func copyTo(ctx context.Context, dev install.Device, r io.Reader, resume bool, s
 		at += int64(n)
 		step(int64(n))
 	}
+}
+
+// moveTable makes the partition table that of the whole disk, where the image was one of a smaller disk. The old one holds until the
+// last write; what was copied is compared before, and what is written here afterwards.
+func moveTable(ctx context.Context, dev install.Device, check bool) (bool, error) {
+	writes, err := gpt.Move(dev)
+	if err != nil || len(writes) == 0 {
+		return false, err
+	}
+	for _, e := range writes {
+		p, err := blob.ReadAll(e.Blob, piece)
+		if err != nil {
+			return false, err
+		}
+		if _, err := dev.WriteAt(p, e.Offset); err != nil {
+			return false, fmt.Errorf("write %s at %d: %w", e.Name, e.Offset, err)
+		}
+		if err := errors.Join(ctx.Err(), dev.Sync()); err != nil {
+			return false, err
+		}
+	}
+	if !check {
+		return true, nil
+	}
+	t, err := gpt.Read(dev)
+	if err == nil {
+		writes, err = gpt.Move(dev)
+	}
+	if err == nil && (t.RecoveredFromBackup || t.BackupDamaged || len(writes) > 0) {
+		err = report.Errorf(report.Invalid, "the partition table is not there as it was written; the device is failing")
+	}
+	return true, err
 }
 
 // verify reads size bytes back and compares them with the digests of copyTo.

@@ -18,10 +18,11 @@ import (
 
 // source is the disk that a file holds.
 type source struct {
-	what string // what was found around it, for people; empty for nothing
-	size int64  // bytes of the disk
-	file *blob.File
-	disk blob.Blob // nil for what has to be unpacked in order
+	what   string // what was found around it, for people; empty for nothing
+	size   int64  // bytes of the disk
+	sector int    // bytes, that its partition table is for; 0 where it has none
+	file   *blob.File
+	disk   blob.Blob // nil for what has to be unpacked in order
 }
 
 // openSource finds out what the file at path is, and unpacks what is compressed once, to know its size and that it is whole before
@@ -41,15 +42,26 @@ func openSource(ctx context.Context, path string, step func(int64)) (s *source, 
 	if err := s.recognize(); err != nil {
 		return nil, err
 	}
-	if s.disk != nil {
-		s.size = s.disk.Size()
-		return s, nil
-	}
 	r, err := s.open()
 	if err != nil {
 		return nil, err
 	}
-	s.size, err = io.CopyBuffer(tell{step}, reading{ctx, r}, make([]byte, piece))
+	head := make([]byte, 8192)
+	n, err := io.ReadFull(r, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return nil, invalid(err)
+	}
+	for _, sector := range []int{512, 4096} {
+		if bytes.HasPrefix(head[sector:], []byte("EFI PART")) {
+			s.sector = sector
+		}
+	}
+	if s.disk != nil {
+		s.size = s.disk.Size()
+		return s, nil
+	}
+	rest, err := io.CopyBuffer(tell{step}, reading{ctx, r}, make([]byte, piece))
+	s.size = int64(n) + rest
 	return s, invalid(err)
 }
 

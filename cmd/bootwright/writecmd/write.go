@@ -43,6 +43,8 @@ func New(e Env) *cobra.Command {
 (.zst, .gz, .xz, .tar.gz). It says first what is on the disk, and overwrites a disk that holds something with --force only; a disk
 that is mounted not at all. What is zero in the image is discarded where the disk can. What was written is read back.
 
+On a disk that is larger than the image the partition table becomes that of the whole disk: its backup moves to the end.
+
 With --resume a write that was interrupted goes on: what the disk has already is read and left alone.`,
 		Example: "  bootwright write metal-amd64.raw.zst /dev/sdb\n" +
 			"  bootwright write metal-amd64.iso /dev/sdb --force --json",
@@ -70,6 +72,7 @@ type result struct {
 	Before string `json:"before"` // what the target held
 	copied
 	Verified bool `json:"verified"`
+	Moved    bool `json:"backupMoved,omitempty"` // of the partition table, to the end of a larger disk
 }
 
 func run(ctx context.Context, e Env, opts options) error {
@@ -143,6 +146,10 @@ func checkTarget(disk *blockdev.Disk, src *source, opts options, r *result) erro
 	case disk.Size() < src.size:
 		return report.Errorf(report.Invalid, "%s has %d bytes, %d less than the image needs", opts.target, disk.Size(), src.size-disk.Size())
 	}
+	if disk.Device && src.sector != 0 && src.sector != disk.SectorSize && !opts.force {
+		return report.WithHint(report.Errorf(report.Invalid, "%s has sectors of %d bytes, and the partition table of the image is for %d: no machine would find it", opts.target, disk.SectorSize, src.sector),
+			"build it with output.imageOptions.diskSectorSize=%d; --force writes it anyway", disk.SectorSize)
+	}
 	found, err := install.Look(disk)
 	if err != nil {
 		return report.Errorf(report.KindOf(err), "%s: %w", opts.target, err)
@@ -186,6 +193,9 @@ func write(ctx context.Context, p *progress.Progress, src *source, disk *blockde
 			return err
 		}
 		r.Verified = true
+	}
+	if r.Moved, err = moveTable(ctx, disk, opts.verify); err != nil {
+		return err
 	}
 	return disk.Changed()
 }

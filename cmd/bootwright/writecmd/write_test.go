@@ -3,13 +3,16 @@ package writecmd
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/gpt"
 	"github.com/bootwright/bootwright/formats/gzip"
 	"github.com/bootwright/bootwright/formats/qcow2"
 	"github.com/bootwright/bootwright/formats/tar"
@@ -17,6 +20,8 @@ import (
 	"github.com/bootwright/bootwright/formats/vhdx"
 	"github.com/bootwright/bootwright/formats/xz"
 	"github.com/bootwright/bootwright/formats/zstd"
+	"github.com/bootwright/bootwright/internal/blockdev"
+	"github.com/bootwright/bootwright/internal/oracle"
 	"github.com/bootwright/bootwright/internal/progress"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -149,6 +154,126 @@ func (d *device) WriteAt(p []byte, off int64) (int, error) {
 func (d *device) Zero(off, size int64) error {
 	_, err := d.WriteAt(make([]byte, size), off)
 	return err
+}
+
+// table is an image with a partition table, and what its partition holds.
+func table(t testing.TB) (*blob.Image, []byte) {
+	t.Helper()
+	content := bytes.Repeat([]byte("partition"), 1<<20)
+	im, err := gpt.Format([]gpt.Partition{{Name: "EFI", Type: gpt.EFISystem(), Content: blob.Bytes(content)}}, gpt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return im, content
+}
+
+// TestLargerDisk: sgdisk finds the table sound on a disk that is larger than the image, whatever was there, and also after writing it
+// again with --resume, when all but the pieces with the table is there already.
+func TestLargerDisk(t *testing.T) {
+	t.Parallel()
+	oracle.Need(t, "sgdisk")
+	im, content := table(t)
+	file := save(t, "image", im)
+	target := save(t, "disk", blob.Bytes(bytes.Repeat([]byte{0xee}, 10*piece)))
+	for _, resume := range []bool{false, true} {
+		var out bytes.Buffer
+		e := env()
+		e.Stdout = &out
+		if err := run(t.Context(), e, options{image: file, target: target, force: true, resume: resume, verify: true, json: true}); err != nil {
+			t.Fatal(err)
+		}
+		var r result
+		if err := json.Unmarshal(out.Bytes(), &r); err != nil || !r.Moved || !r.Verified || resume && r.Kept != piece {
+			t.Errorf("resume %v: %+v, %v", resume, r, err)
+		}
+		if out := oracle.Run(t, "sgdisk", "-v", target); !strings.Contains(out, "No problems found") || strings.Contains(out, "Warning") {
+			t.Error(out)
+		}
+		disk, err := blob.OpenFile(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer disk.Close()
+		got, err := gpt.Read(disk)
+		if err != nil || got.BackupDamaged || got.DiskSize != 10*piece {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		p, err := blob.ReadAll(got.Partitions[0].Content, 1<<30)
+		if err != nil || !bytes.Equal(p[:len(content)], content) {
+			t.Errorf("the partition differs, %v", err)
+		}
+	}
+}
+
+// TestMoveTable breaks off at every write: the table that is found is always whole.
+func TestMoveTable(t *testing.T) {
+	t.Parallel()
+	im, _ := table(t)
+	for n := range 6 {
+		d := &device{p: make([]byte, im.Size()+piece), writes: -1}
+		if _, err := im.ReadAt(d.p[:im.Size()], 0); err != nil && err != io.EOF {
+			t.Fatal(err)
+		}
+		d.writes = n
+		moved, err := moveTable(t.Context(), d, true)
+		if want := n == 5; moved != want || want != (err == nil) || !want && !errors.Is(err, errDisk) {
+			t.Errorf("%d writes: %v, %v", n, moved, err)
+		}
+		if got, err := gpt.Read(d); err != nil || got.RecoveredFromBackup || len(got.Partitions) != 1 {
+			t.Errorf("after %d writes: %+v, %v", n, got, err)
+		}
+	}
+	d := &device{p: make([]byte, im.Size()+piece), writes: -1}
+	im.ReadAt(d.p[:im.Size()], 0)
+	d.forgets = true
+	if _, err := moveTable(t.Context(), d, true); report.KindOf(err) != report.Invalid {
+		t.Errorf("a device that forgets: %v", err)
+	}
+}
+
+// TestSectorSize: an image for other sectors than the disk's is refused, and not what has no table.
+func TestSectorSize(t *testing.T) {
+	t.Parallel()
+	im, _ := table(t)
+	gz := packed(t, func(ctx context.Context, w io.Writer) error { return gzip.Compress(ctx, w, im, 1) })
+	for name, b := range map[string]blob.Blob{"raw": im, "gz": gz} {
+		src, err := openSource(t.Context(), save(t, name, b), func(int64) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.file.Close()
+		if src.size != im.Size() || src.sector != 512 {
+			t.Errorf("%s: %d bytes, sectors of %d", name, src.size, src.sector)
+		}
+		disk, err := blockdev.Open(save(t, "disk", blob.Zeros(im.Size())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer disk.Close()
+		disk.Device, disk.SectorSize = true, 4096
+		err = checkTarget(disk, src, options{target: "sdb"}, &result{})
+		if report.KindOf(err) != report.Invalid || !strings.Contains(err.Error(), "sdb has sectors of 4096 bytes") {
+			t.Errorf("%s: %v", name, err)
+		}
+		src.sector = 0
+		if err := checkTarget(disk, src, options{}, &result{}); err != nil {
+			t.Errorf("%s without a table: %v", name, err)
+		}
+	}
+}
+
+// TestTooSmall: a disk that is smaller than the image stays as it is.
+func TestTooSmall(t *testing.T) {
+	t.Parallel()
+	im, _ := image(t)
+	target := save(t, "disk", blob.String(strings.Repeat("x", 1<<20)))
+	err := run(t.Context(), env(), options{image: save(t, "image", im), target: target, force: true})
+	if report.KindOf(err) != report.Invalid || !strings.Contains(err.Error(), "less than the image needs") {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(target); err != nil || string(got) != strings.Repeat("x", 1<<20) {
+		t.Error("the disk changed", err)
+	}
 }
 
 // TestResume breaks a write at every point; it goes on with what is missing.
