@@ -124,9 +124,6 @@ func (b *Base) Close() error {
 	return errors.Join(errs...)
 }
 
-// Part is the content of the part called title, or nil.
-func (b *Base) Part(title string) blob.Blob { return b.parts[title] }
-
 // Write stores the base in the OCI image layout in dir under tag, beside the bases of other architectures that tag names
 // already; see oci.Write. It returns the digest of the image's manifest.
 func (b *Base) Write(ctx context.Context, dir, tag string, p *progress.Progress) (_ blob.Digest, err error) {

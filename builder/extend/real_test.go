@@ -49,29 +49,11 @@ func TestReal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := profiles.Builtin("initramfs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.Base, p.Input.ExtensionRules.TalosVersion = base, "v1.9.2"
+	var dirs []string
 	for _, ext := range []*tree.Tree{realtest.GPU(t, m.KernelVersion), realtest.Comedi(t, m.KernelVersion), realtest.Microcode()} {
-		p.Input.SystemExtensions = append(p.Input.SystemExtensions, profiles.Image{ImageRef: "dir:" + realtest.Write(t, ext)})
+		dirs = append(dirs, realtest.Write(t, ext))
 	}
-	if p, err = profiles.Resolve(p); err != nil {
-		t.Fatal(err)
-	}
-	plan, err := b.Lock(t.Context(), p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := b.Build(t.Context(), plan)
-	if err != nil {
-		t.Fatal(err)
-	}
-	image, err := inspect.Open(t.Context(), "initramfs", a.Files[0].Blob, inspect.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	plan, image := inspected(t, b, base, dirs...)
 	view := root(t, image)
 	checkIndex(t, view, m.KernelVersion)
 	if got := plan.Extensions[0].Brings; !slices.Equal(got.Modules, []string{"bwgpu_modeset", "bwgpu_peermem", "bwgpu_uvm", "bwgpu"}) || got.Firmware != 1 {
@@ -82,7 +64,7 @@ func TestReal(t *testing.T) {
 			t.Errorf("a machine has no %s", at)
 		}
 	}
-	said := oracle.Run(t, "iucode_tool", "-tr", "-l", oracle.File(t, blob.Slice(a.Files[0].Blob, 0, 64<<10)))
+	said := oracle.Run(t, "iucode_tool", "-tr", "-l", oracle.File(t, blob.Slice(image.Blob, 0, 64<<10)))
 	if !strings.Contains(said, "0x00050654") || !strings.Contains(said, "0x000106a5") {
 		t.Errorf("iucode_tool finds other microcode:\n%s", said)
 	}
@@ -99,7 +81,7 @@ func TestLinker(t *testing.T) {
 	ext := exttest.New("odd", "1")
 	dir := realtest.Write(t, ext)
 	build(t, filepath.Join(dir, "rootfs/usr/local"))
-	image := inspected(t, b, base, dir)
+	_, image := inspected(t, b, base, dir)
 	machine := filepath.Join(t.TempDir(), "root")
 	for _, name := range []string{"rootfs.sqsh", "000.odd.sqsh", "001.modules-dep.sqsh"} {
 		it, err := image.Find(name)
@@ -162,15 +144,17 @@ func build(t *testing.T, dir string) {
 	oracle.Run(t, "gcc", "-o", filepath.Join(dir, "bin/odd"), source, lib)
 }
 
-// inspected is the initramfs with the extension in the folder dir.
-func inspected(t *testing.T, b *builder.Builder, base, dir string) *inspect.Item {
+// inspected is the initramfs with the extensions in the folders dirs, and its plan.
+func inspected(t *testing.T, b *builder.Builder, base string, dirs ...string) (*builder.Plan, *inspect.Item) {
 	t.Helper()
 	p, err := profiles.Builtin("initramfs")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Base = base
-	p.Input.SystemExtensions = []profiles.Image{{ImageRef: "dir:" + dir}}
+	p.Base, p.Input.ExtensionRules.TalosVersion = base, "v1.9.2"
+	for _, dir := range dirs {
+		p.Input.SystemExtensions = append(p.Input.SystemExtensions, profiles.Image{ImageRef: "dir:" + dir})
+	}
 	if p, err = profiles.Resolve(p); err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +170,7 @@ func inspected(t *testing.T, b *builder.Builder, base, dir string) *inspect.Item
 	if err != nil {
 		t.Fatal(err)
 	}
-	return image
+	return plan, image
 }
 
 // root is what a machine sees: the layers of an initramfs over its root image, each unpacked by unsquashfs.

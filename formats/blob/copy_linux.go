@@ -30,15 +30,6 @@ func reserve(f *os.File, r Range) {
 	_ = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, r.Offset, r.Length)
 }
 
-// discard gives the range back to the device, so that it reads as zero; false where the device cannot promise that.
-// On a block device the kernel takes this for zeroing, by the device's own means or not at all (BLKDEV_ZERO_NOFALLBACK).
-func discard(dev *os.File, r Range) bool {
-	return unix.Fallocate(int(dev.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, r.Offset, r.Length) == nil
-}
-
-// dropCache makes the next reads come from the device, not from memory. It can only try.
-func dropCache(dev *os.File) { unix.Fadvise(int(dev.Fd()), 0, 0, unix.FADV_DONTNEED) }
-
 // startWriteback asks for a range to be written out without waiting for it.
 func startWriteback(f *os.File, r Range) {
 	unix.SyncFileRange(int(f.Fd()), r.Offset, r.Length, unix.SYNC_FILE_RANGE_WRITE)

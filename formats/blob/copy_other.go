@@ -8,8 +8,4 @@ func clone(*os.File, int64, Blob) int64 { return 0 }
 
 func reserve(*os.File, Range) {}
 
-func discard(*os.File, Range) bool { return false }
-
 func startWriteback(*os.File, Range) {}
-
-func dropCache(*os.File) {}

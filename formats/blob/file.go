@@ -78,11 +78,10 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	return n, end
 }
 
-// WriteOptions are for WriteFile and WriteDevice; the zero value writes a file of mode 0644.
+// WriteOptions are for WriteFile; the zero value writes a file of mode 0644.
 type WriteOptions struct {
 	Mode     fs.FileMode       // of a new file, before the umask; zero means 0644
 	Progress func(bytes int64) // told of each piece done, holes too; may be nil
-	Verify   bool              // WriteDevice only: read everything back and compare
 }
 
 func (o WriteOptions) progress(n int64) {

@@ -2,61 +2,29 @@ package gzip
 
 import (
 	"bytes"
-	"math/rand/v2"
-	"path/filepath"
-	"runtime"
+	"context"
+	"io"
 	"testing"
 
 	"github.com/bootwright/bootwright/formats/blob"
-	"github.com/bootwright/bootwright/formats/frames"
-	"github.com/bootwright/bootwright/internal/oracle"
+	"github.com/bootwright/bootwright/formats/frames/framestest"
 )
 
-func content(t testing.TB) *blob.Image {
-	p := make([]byte, frames.Size+1000)
-	rand.NewChaCha8([32]byte{}).Read(p[:len(p)/3])
-	im, err := blob.NewImage(20<<20+7, blob.Extent{Name: "a", Offset: 5 << 20, Blob: blob.Bytes(p)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return im
-}
-
-func compressed(t testing.TB, b blob.Blob, level int) []byte {
-	var out bytes.Buffer
-	if err := Compress(t.Context(), &out, b, level); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+// at compresses at a level.
+func at(level int) framestest.Compress {
+	return func(ctx context.Context, w io.Writer, b blob.Blob) error { return Compress(ctx, w, b, level) }
 }
 
 // TestJudges: gzip and 7z unpack what went in.
 func TestJudges(t *testing.T) {
 	t.Parallel()
-	for _, b := range []blob.Blob{content(t), blob.Zeros(0), blob.String("x")} {
-		want, _ := blob.ReadAll(b, b.Size())
-		file := filepath.Join(t.TempDir(), "x.gz")
-		if err := blob.WriteFile(t.Context(), file, blob.Bytes(compressed(t, b, 0)), blob.WriteOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		for _, judge := range [][]string{{"gzip", "-dc", file}, {"7z", "x", "-so", file}} {
-			oracle.Need(t, judge[0])
-			if got := oracle.Run(t, judge[0], judge[1:]...); got != string(want) {
-				t.Errorf("%s unpacks %d bytes of %d", judge[0], len(got), len(want))
-			}
-		}
-	}
+	framestest.Judges(t, at(0), []string{"gzip", "-dc"}, []string{"7z", "x", "-so"})
 }
 
-func TestDeterministic(t *testing.T) {
-	one := compressed(t, content(t), 9)
-	before := runtime.GOMAXPROCS(1)
-	two := compressed(t, content(t), 9)
-	runtime.GOMAXPROCS(before)
-	whole, _ := blob.ReadAll(content(t), content(t).Size())
-	if !bytes.Equal(one, two) || !bytes.Equal(one, compressed(t, blob.Bytes(whole), 9)) {
-		t.Error("the output differs")
-	}
+func TestDeterministic(t *testing.T) { framestest.Deterministic(t, at(9)) }
+
+func TestLevel(t *testing.T) {
+	t.Parallel()
 	if err := Compress(t.Context(), &bytes.Buffer{}, blob.Zeros(1), 77); err == nil {
 		t.Error("level 77")
 	}

@@ -69,19 +69,6 @@ func Read(b blob.Blob) (*Kernel, error) {
 	return nil, report.Errorf(report.Invalid, "not a Linux kernel: no bzImage, arm64 Image or EFI zboot header in the first %d bytes", len(head))
 }
 
-// KernelVersion is the release of the kernel in b, such as "6.1.0-56-amd64"; an error of kind NotFound where it is
-// unknown.
-func KernelVersion(b blob.Blob) (string, error) {
-	k, err := Read(b)
-	if err != nil {
-		return "", err
-	}
-	if k.Release == "" {
-		return "", report.Errorf(report.NotFound, "%s kernel (%s) does not say its release where it could be read", k.Format, k.Arch)
-	}
-	return k.Release, nil
-}
-
 func (k *Kernel) setBanner(s string) {
 	k.Banner = strings.TrimSpace(s)
 	k.Release, _, _ = strings.Cut(k.Banner, " ")

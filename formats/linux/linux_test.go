@@ -107,17 +107,6 @@ func TestRead(t *testing.T) {
 	}
 }
 
-func TestKernelVersion(t *testing.T) {
-	t.Parallel()
-	if v, err := KernelVersion(blob.Bytes(bzImage())); v != "6.1.0-56-cloud-amd64" || err != nil {
-		t.Errorf("got %q, %v", v, err)
-	}
-	_, err := KernelVersion(blob.Bytes(zboot("zstd", []byte("\x28\xb5\x2f\xfd"))))
-	if report.KindOf(err) != report.NotFound {
-		t.Errorf("a release that cannot be read: %v", err)
-	}
-}
-
 func TestReadRefuses(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

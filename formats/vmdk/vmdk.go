@@ -1,7 +1,7 @@
 // Package vmdk writes VMware's disk images (Virtual Disk Format 5.0): the stream-optimized one that an OVA holds, compressed
-// and written in one pass, and the descriptor of a flat one, whose extent is the raw disk.
+// and written in one pass.
 //
-// Left out: reading, sparse images that can be written to, chains of snapshots.
+// Left out: reading, flat and sparse images that can be written to, chains of snapshots.
 package vmdk
 
 import (
@@ -10,7 +10,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/klauspost/compress/zlib"
 
@@ -231,28 +230,21 @@ func (s *stream) header(directoryAt uint64) []byte {
 }
 
 func (s *stream) descriptor() []byte {
-	text := []byte(descriptor(s.options.ID, "streamOptimized", s.disk.Size(), "RDONLY", "SPARSE", "disk.vmdk", ""))
+	text := []byte(descriptor(s.options.ID, s.disk.Size()))
 	return pad(text, blob.Align(int64(len(text)), sector))
 }
 
-// Flat is the descriptor of a disk of size bytes that is in the file called extent, as it is.
-func Flat(size int64, extent string, o Options) (blob.Blob, error) {
-	if size%sector != 0 || strings.ContainsAny(extent, "\"\n") || extent == "" {
-		return nil, report.Errorf(report.Invalid, "vmdk: a flat extent %q of %d bytes", extent, size)
-	}
-	return blob.String(descriptor(o.ID, "monolithicFlat", size, "RW", "FLAT", extent, " 0")), nil
-}
-
-func descriptor(id uint32, kind string, size int64, access, extentKind, extent, offset string) string {
+// descriptor is the text that a disk of size bytes begins with.
+func descriptor(id uint32, size int64) string {
 	const heads, sectors = 255, 63
 	return fmt.Sprintf(`# Disk DescriptorFile
 version=1
 CID=%08x
 parentCID=ffffffff
-createType="%s"
+createType="streamOptimized"
 
 # Extent description
-%s %d %s "%s"%s
+RDONLY %d SPARSE "disk.vmdk"
 
 # The Disk Data Base
 #DDB
@@ -262,5 +254,5 @@ ddb.geometry.cylinders = "%d"
 ddb.geometry.heads = "%d"
 ddb.geometry.sectors = "%d"
 ddb.virtualHWVersion = "13"
-`, id, kind, access, size/sector, extentKind, extent, offset, min(size/sector/heads/sectors, 65535), heads, sectors)
+`, id, size/sector, min(size/sector/heads/sectors, 65535), heads, sectors)
 }

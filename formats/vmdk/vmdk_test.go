@@ -69,31 +69,6 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestFlat(t *testing.T) {
-	t.Parallel()
-	oracle.Need(t, "qemu-img")
-	d := disks(t)["tables"]
-	dir := t.TempDir()
-	flat, err := Flat(d.Size(), "disk-flat.vmdk", Options{ID: 7})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, b := range map[string]blob.Blob{"disk-flat.vmdk": d, "disk.vmdk": flat} {
-		if err := blob.WriteFile(t.Context(), filepath.Join(dir, name), b, blob.WriteOptions{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	out := oracle.Run(t, "qemu-img", "compare", "-f", "vmdk", "-F", "raw", filepath.Join(dir, "disk.vmdk"), filepath.Join(dir, "disk-flat.vmdk"))
-	if !strings.Contains(out, "Images are identical") {
-		t.Error(out)
-	}
-	for _, name := range []string{"", "a\"b", "a\nb"} {
-		if _, err := Flat(512, name, Options{}); report.KindOf(err) != report.Invalid {
-			t.Errorf("%q: %v", name, err)
-		}
-	}
-}
-
 func streamed(t testing.TB, d blob.Blob) []byte {
 	t.Helper()
 	var b bytes.Buffer

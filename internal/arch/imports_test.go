@@ -54,7 +54,7 @@ var rules = []struct{ pkg, may string }{
 	{"internal/progress", "golang.org/x/term"},
 	{"internal/oracle", "formats"},
 	{"internal/vm", "formats golang.org/x/sys golang.org/x/term"},
-	{"internal/blockdev", "formats/blob golang.org/x/sys"},
+	{"internal/blockdev", "golang.org/x/sys"},
 	{"internal/arch", ""},
 	{"internal/bench", ""},
 }

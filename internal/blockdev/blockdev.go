@@ -2,14 +2,12 @@
 package blockdev
 
 import (
-	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"syscall"
 
-	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
 )
 
@@ -56,9 +54,24 @@ func Open(path string) (*Disk, error) {
 // Size is the length in bytes.
 func (d *Disk) Size() int64 { return d.size }
 
-// Zero makes a range read as zeros.
+// Zero makes a range read as zeros: discarded where the device promises that, else written.
 func (d *Disk) Zero(off, size int64) error {
-	return blob.ZeroRange(context.Background(), d.File, blob.Range{Offset: off, Length: size})
+	if discard(d.File, off, size) {
+		return nil
+	}
+	return writeZeros(d.File, off, size)
+}
+
+func writeZeros(f *os.File, off, size int64) error {
+	zeros := make([]byte, min(size, 1<<20))
+	for size > 0 {
+		n, err := f.WriteAt(zeros[:min(size, int64(len(zeros)))], off)
+		if err != nil {
+			return err
+		}
+		off, size = off+int64(n), size-int64(n)
+	}
+	return nil
 }
 
 // Forget makes the next reads come from the disk, and not from memory. It can only try.

@@ -145,10 +145,7 @@ const (
 	OK               Code = 0
 	Unknown          Code = 2
 	InvalidArgument  Code = 3
-	DeadlineExceeded Code = 4
 	PermissionDenied Code = 7
-	Exhausted        Code = 8
-	Aborted          Code = 10
 	Unimplemented    Code = 12
 	Internal         Code = 13
 	Unavailable      Code = 14
@@ -171,21 +168,4 @@ type StatusError struct {
 
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("the service refuses with gRPC status %d: %.300q", e.Code, e.Message)
-}
-
-// Temporary reports whether another attempt may fare better.
-func (e *StatusError) Temporary() bool {
-	switch e.Code {
-	case DeadlineExceeded, Exhausted, Aborted, Internal, Unavailable, Unknown:
-		return true
-	}
-	return false
-}
-
-// IsTemporary reports whether err is that a service did not answer, or that it may fare better later.
-func IsTemporary(err error) bool {
-	if status, ok := errors.AsType[*StatusError](err); ok {
-		return status.Temporary()
-	}
-	return report.KindOf(err) == report.Unavailable
 }

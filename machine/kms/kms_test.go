@@ -104,7 +104,7 @@ func TestSealAndUnseal(t *testing.T) {
 			"a changed bit":   second(c.Unseal(t.Context(), node, append(sealed[:30:30], sealed[30]^1))),
 		} {
 			status, ok := errors.AsType[*StatusError](refused)
-			if !ok || status.Code != PermissionDenied || status.Temporary() || !strings.Contains(refused.Error(), "not sealed here for this machine") {
+			if !ok || status.Code != PermissionDenied || !strings.Contains(refused.Error(), "not sealed here for this machine") {
 				t.Errorf("%s: %v", name, refused)
 			}
 		}
@@ -126,14 +126,14 @@ func TestServices(t *testing.T) {
 		name      string
 		handler   http.Handler
 		want      string
-		temporary bool
+		unreached bool // no answer of the service, as far as can be seen
 	}{
-		{"overloaded", failing(&StatusError{Unavailable, "come back: 100% busy\n"}), `status 14: "come back: 100% busy\n"`, true},
-		{"broken", failing(errors.New("disk")), `status 13: "disk"`, true},
+		{"overloaded", failing(&StatusError{Unavailable, "come back: 100% busy\n"}), `status 14: "come back: 100% busy\n"`, false},
+		{"broken", failing(errors.New("disk")), `status 13: "disk"`, false},
 		{"old", &Server{}, "status 12", false},
 		{"nothing sealed", &Server{Seal: func(context.Context, Request) ([]byte, error) { return nil, nil }}, "gave nothing", false},
 		{"a web server", http.NotFoundHandler(), `answers "404`, true},
-		{"no trailers", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(appendFrame(nil, []byte("\n\x01a"))) }), "status 2", true},
+		{"no trailers", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(appendFrame(nil, []byte("\n\x01a"))) }), "status 2", false},
 		{"status first", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Grpc-Status", "7") }), "status 7", false},
 		{"endless", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte{0, 255, 255, 255, 255}) }), "4294967295 bytes", true},
 		{"rubbish", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -143,8 +143,8 @@ func TestServices(t *testing.T) {
 		}), "cut off", false},
 	} {
 		_, err := serve(t, tt.handler, false).Seal(t.Context(), node, []byte("key"))
-		if err == nil || !strings.Contains(err.Error(), tt.want) || IsTemporary(err) != tt.temporary {
-			t.Errorf("%s: %v, temporary=%v; want %q, %v", tt.name, err, IsTemporary(err), tt.want, tt.temporary)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || (report.KindOf(err) == report.Unavailable) != tt.unreached {
+			t.Errorf("%s: %v (%s); want %q, %v", tt.name, err, report.KindOf(err), tt.want, tt.unreached)
 		}
 	}
 }
@@ -157,10 +157,10 @@ func TestNoService(t *testing.T) {
 	}), false)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := silent.Seal(ctx, node, []byte("key")); !IsTemporary(err) || !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := silent.Seal(ctx, node, []byte("key")); report.KindOf(err) != report.Unavailable || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("silent: %v", err)
 	}
-	if _, err := (Client{Endpoint: "grpc://127.0.0.1:1"}).Seal(t.Context(), node, []byte("key")); !IsTemporary(err) {
+	if _, err := (Client{Endpoint: "grpc://127.0.0.1:1"}).Seal(t.Context(), node, []byte("key")); report.KindOf(err) != report.Unavailable {
 		t.Errorf("nobody there: %v", err)
 	}
 	untrusted := serve(t, sealing(t, NewKey()), true)
