@@ -6,6 +6,7 @@ import (
 
 	"github.com/bootwright/bootwright/initramfs/pid1/documents"
 	"github.com/bootwright/bootwright/initramfs/pid1/documents/current"
+	"github.com/bootwright/bootwright/initramfs/pid1/documents/download"
 	"github.com/bootwright/bootwright/initramfs/pid1/hardware"
 	"github.com/bootwright/bootwright/initramfs/pid1/network"
 	"github.com/bootwright/bootwright/initramfs/pid1/network/plan"
@@ -54,7 +55,7 @@ func (b *boot) findConfig() error {
 // finder looks where the kernel arguments and the firmware say.
 func (b *boot) finder() (documents.Finder, error) {
 	args, err := readArguments(b.m)
-	f := documents.Finder{Files: b.m, Serial: hardware.Machine(b.m).Serial, Download: documents.Downloader{
+	f := documents.Finder{Files: b.m, Serial: hardware.Machine(b.m).Serial, Download: download.Client{
 		Dial: b.m.Dial, Now: b.report.Now, Roots: b.trusted, Proxy: b.node.Proxy,
 	}}
 	f.Argument, _ = args.Get(cmdline.Config)
@@ -63,10 +64,10 @@ func (b *boot) finder() (documents.Finder, error) {
 }
 
 // variables are what a URL may ask for, as far as it is known.
-func (b *boot) variables() documents.Variables {
+func (b *boot) variables() download.Variables {
 	known := hardware.Machine(b.m)
 	s, _ := b.network.status.Get()
-	v := documents.Variables{UUID: known.UUID, Serial: known.Serial, MAC: s.MAC()}
+	v := download.Variables{UUID: known.UUID, Serial: known.Serial, MAC: s.MAC()}
 	if name := s.Plan.Hostname; name.Origin != plan.Default {
 		v.Hostname = name.Value()
 	}

@@ -8,6 +8,8 @@ import (
 	"path"
 	"strings"
 
+	"github.com/bootwright/bootwright/initramfs/pid1/documents/download"
+	"github.com/bootwright/bootwright/initramfs/pid1/documents/medium"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/internal/yamldoc"
@@ -18,7 +20,7 @@ import (
 // Finder looks for a configuration outside of what was booted.
 type Finder struct {
 	Files    kernel.Files
-	Download Downloader
+	Download download.Client
 	Argument string // talos.config; "" is none
 	Platform string // talos.platform
 	Serial   string // of SMBIOS, where NoCloud may have a URL
@@ -55,7 +57,7 @@ func (f Finder) overHTTP() bool {
 
 // Find looks once. Errors of kind Unsupported will not go away; after others it may be there the next time, and Given says
 // where it is looked for.
-func (f Finder) Find(ctx context.Context, v Variables) (Given, error) {
+func (f Finder) Find(ctx context.Context, v download.Variables) (Given, error) {
 	switch {
 	case f.Argument == "none":
 		return Given{}, nil
@@ -76,10 +78,10 @@ func (f Finder) Find(ctx context.Context, v Variables) (Given, error) {
 	return g, err
 }
 
-func (f Finder) url(ctx context.Context, v Variables) (g Given, err error) {
+func (f Finder) url(ctx context.Context, v download.Variables) (g Given, err error) {
 	g = Given{Source: bootreport.SourceURL, Origin: cmdline.HideURL(f.Argument)}
-	address, err := Expand(f.Argument, v)
-	if err != nil && !errors.Is(err, ErrUnknown) {
+	address, err := download.Expand(f.Argument, v)
+	if err != nil && !errors.Is(err, download.ErrUnknown) {
 		return g, report.Errorf(report.Unsupported, "%s: %w", g.Origin, err)
 	}
 	if err == nil {
@@ -95,14 +97,14 @@ func (f Finder) url(ctx context.Context, v Variables) (g Given, err error) {
 // volume reads a file of a labelled file system.
 func (f Finder) volume(source, label, name string) (Given, error) {
 	g := Given{Source: source}
-	v, err := OpenVolume(f.Files, label)
+	v, err := medium.Open(f.Files, label)
 	if err != nil {
 		return g, err
 	}
 	defer v.Close()
 	g.Origin = v.Device + ": " + name
 	if g.Text, err = v.Read(name); err == nil {
-		g.Text, err = checkText(g.Text)
+		g.Text, err = download.Check(g.Text)
 	}
 	if err != nil {
 		return g, fmt.Errorf("%s: %w", g.Origin, err)

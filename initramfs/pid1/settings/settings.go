@@ -1,7 +1,6 @@
 // Package settings makes the settings of the running kernel that a machine configuration asks for: machine.sysctls below
 // /proc/sys, machine.sysfs below /sys, and those by which Talos Linux 1.9 has the kernel protect itself (the Kernel Self
-// Protection Project's), over which the configuration's go. It also compares machine.install.extraKernelArgs with what the
-// kernel was started with.
+// Protection Project's), over which the configuration's go. Package arguments has machine.install.extraKernelArgs.
 //
 // What a configuration no longer asks for keeps its value until the machine restarts, as it does in Talos Linux.
 package settings
@@ -17,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/settings/arguments"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/config/v1alpha1"
 )
@@ -50,7 +50,7 @@ func (s *Settings) Apply(main *v1alpha1.Config) bootreport.Settings {
 		Protection: s.protect(asked),
 		Sysctls:    s.all(sysctls, asked),
 		Sysfs:      s.all(sysfs, main.Machine.Sysfs),
-		Arguments:  s.arguments(main.Machine.Install),
+		Arguments:  arguments.Extra(s.m, main.Machine.Install),
 	}
 }
 

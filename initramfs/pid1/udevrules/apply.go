@@ -1,3 +1,6 @@
+// Package udevrules applies the rules of machine.udev.rules that make sense without udevd (udev(7)): those that give the
+// node of a device its permissions, its owner, and links. They may match by KERNEL, SUBSYSTEM, DEVPATH and ATTR{file}; ACTION may
+// be add or change. Rules that run programs, import variables, tag, look at parent devices or jump are refused.
 package udevrules
 
 import (
@@ -9,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/udevrules/rule"
 	"github.com/bootwright/bootwright/machine/bootreport"
 )
 
@@ -50,21 +54,21 @@ func Apply(m Machine, rules []string) []bootreport.Asked {
 }
 
 func applyLine(m Machine, line string, devices []device) error {
-	r, err := parse(line)
+	r, err := rule.Parse(line)
 	if err != nil {
 		return err
 	}
-	owner, err := number(m, "/etc/passwd", r.owner)
-	group, err2 := number(m, "/etc/group", r.group)
+	owner, err := number(m, "/etc/passwd", r.Owner)
+	group, err2 := number(m, "/etc/group", r.Group)
 	if err := errors.Join(err, err2); err != nil {
 		return err
 	}
 	var faults []error
 	for _, d := range devices {
-		if !r.fits(m, d) {
+		if !d.fits(m, r.Matches) {
 			continue
 		}
-		if err := r.apply(m, d, owner, group); err != nil && !errors.Is(err, fs.ErrNotExist) { // it may have gone
+		if err := d.apply(m, r, owner, group); err != nil && !errors.Is(err, fs.ErrNotExist) { // it may have gone
 			faults = append(faults, err)
 		}
 	}
@@ -95,51 +99,36 @@ func find(m Machine) (out []device) {
 	return out
 }
 
-func (r rule) fits(m Machine, d device) bool {
-	for _, c := range r.matches {
-		value := d.keys[c.key]
-		if c.key == "ATTR" {
-			p, err := m.ReadFile(path.Join(d.dir, c.file))
+func (d device) fits(m Machine, matches []rule.Match) bool {
+	for _, c := range matches {
+		value := d.keys[c.Key]
+		if c.Key == "ATTR" {
+			p, err := m.ReadFile(path.Join(d.dir, c.File))
 			if err != nil {
 				return false
 			}
 			value = strings.TrimRight(string(p), " \t\n")
 		}
-		if c.matches(value) == c.not {
+		if !c.Fits(value) {
 			return false
 		}
 	}
 	return true
 }
 
-func (c match) matches(value string) bool {
-	if c.key == "DEVPATH" { // wildcards of udev also stand for slashes
-		value = strings.ReplaceAll(value, "/", "\x01")
-	}
-	for _, p := range c.patterns {
-		if c.key == "DEVPATH" {
-			p = strings.ReplaceAll(p, "/", "\x01")
-		}
-		if ok, _ := path.Match(p, value); ok {
-			return true
-		}
-	}
-	return false
-}
-
-func (r rule) apply(m Machine, d device, owner, group int) error {
+func (d device) apply(m Machine, r rule.Rule, owner, group int) error {
 	node := "/dev/" + d.name
 	var faults []error
 	if owner >= 0 || group >= 0 {
 		faults = append(faults, m.Chown(node, owner, group))
 	}
-	if r.setMode {
-		faults = append(faults, m.Chmod(node, r.mode))
+	if r.SetMode {
+		faults = append(faults, m.Chmod(node, r.Mode))
 	}
 	kernelName := d.keys["KERNEL"]
 	digits := kernelName[len(strings.TrimRight(kernelName, "0123456789")):]
 	expand := strings.NewReplacer("%k", kernelName, "$kernel", kernelName, "%n", digits, "$number", digits, "%%", "%")
-	for _, l := range r.links {
+	for _, l := range r.Links {
 		faults = append(faults, link(m, node, path.Join("/dev", path.Clean("/"+expand.Replace(l)))))
 	}
 	return errors.Join(faults...)

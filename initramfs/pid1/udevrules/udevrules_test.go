@@ -2,7 +2,6 @@ package udevrules
 
 import (
 	"os"
-	"strings"
 	"testing"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake"
@@ -38,13 +37,4 @@ func TestApply(t *testing.T) {
 	if target, err := m.ReadLink("/dev/by/sda1-1"); target != "/dev/sda1" || m.Owners["/dev/sda1"] != [2]int{-1, 6} {
 		t.Errorf("%s, %v, %v", target, err, m.Owners)
 	}
-}
-
-func FuzzParse(f *testing.F) {
-	f.Add(`KERNEL=="null", ATTR{a/b}!="x|y*", MODE="0640", SYMLINK+="a b"`)
-	f.Fuzz(func(t *testing.T, line string) {
-		if r, err := parse(line); err == nil && (len(r.matches) == 0 || r.mode > 0o777 || strings.Contains(strings.Join(r.links, "/"), "..")) {
-			t.Errorf("%q is %+v", line, r)
-		}
-	})
 }

@@ -19,7 +19,7 @@ import (
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake/disktest"
-	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake/nettest"
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake/linktest"
 )
 
 // running is how long the kernel has run when a test begins.
@@ -28,7 +28,7 @@ const running = 1500 * time.Millisecond
 // Machine is a kernel.Kernel. The first fields are set before the boot, the second are what it did, to be read when it has
 // ended.
 type Machine struct {
-	*nettest.Network
+	*linktest.Network
 	*disktest.Disks
 
 	Clock
@@ -67,7 +67,7 @@ type Machine struct {
 // New is a machine whose initramfs holds files.
 func New(t testing.TB, files map[string]string) *Machine {
 	m := &Machine{
-		Network: &nettest.Network{}, Names: Names{},
+		Network: &linktest.Network{}, Names: Names{},
 		Contents: map[string]map[string]string{}, MountErrors: map[string]error{}, ModuleErrors: map[string]error{},
 		ModuleTimes: map[string]time.Duration{}, Programs: map[string]Program{}, Console: map[string]*bytes.Buffer{}, Mounted: map[string]string{},
 		root: t.TempDir(), begin: time.Now(), signals: make(chan os.Signal, 16), release: make(chan struct{}),

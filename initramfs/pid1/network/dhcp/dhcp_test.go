@@ -15,7 +15,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/insomniacslk/dhcp/rfc1035label"
 
-	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake/nettest"
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake/linktest"
 )
 
 var mac = net.HardwareAddr{0x52, 0x54, 0, 0, 0, 1}
@@ -173,8 +173,8 @@ func TestOf6(t *testing.T) {
 }
 
 // server answers as a good one does, unless say returns something else.
-func server(t *testing.T, say func(q *dhcpv4.DHCPv4, good *dhcpv4.DHCPv4) *dhcpv4.DHCPv4) *nettest.Network {
-	return &nettest.Network{DHCP: func(_ string, packet []byte) []byte {
+func server(t *testing.T, say func(q *dhcpv4.DHCPv4, good *dhcpv4.DHCPv4) *dhcpv4.DHCPv4) *linktest.Network {
+	return &linktest.Network{DHCP: func(_ string, packet []byte) []byte {
 		q, err := dhcpv4.FromBytes(packet)
 		if err != nil {
 			t.Error(err)

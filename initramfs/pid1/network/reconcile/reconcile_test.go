@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
-	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake/nettest"
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake/linktest"
 	"github.com/bootwright/bootwright/initramfs/pid1/network/plan"
 )
 
@@ -31,7 +31,7 @@ func TestApply(t *testing.T) {
 	bond := &kernel.NewLink{Name: "bond0", Kind: "bond", Options: []kernel.LinkOption{{Name: "mode", Value: "1"}}}
 	other := &kernel.NewLink{Name: "bond0", Kind: "bond", Options: []kernel.LinkOption{{Name: "mode", Value: "4"}}}
 	vlan := &kernel.NewLink{Name: "bond0.5", Kind: "vlan", Parent: "bond0", VLAN: 5}
-	k := &nettest.Network{}
+	k := &linktest.Network{}
 	k.PlugLink(kernel.Link{Name: "eth0", MTU: 1500, Ethernet: true})
 	if err := k.AddAddress(kernel.Address{Link: "eth0", Prefix: netip.MustParsePrefix("192.168.0.1/24")}); err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestApply(t *testing.T) {
 // TestWireGuard: a link is told its peers before it is up, as a whole, when they change, and anew when it was made anew.
 func TestWireGuard(t *testing.T) {
 	t.Parallel()
-	k := &nettest.Network{}
+	k := &linktest.Network{}
 	tunnel := func(marks ...int) plan.State {
 		w := &kernel.WireGuard{PrivateKey: kernel.PrivateKey{9}, ListenPort: 51820}
 		for _, m := range marks {
@@ -122,7 +122,7 @@ func TestWireGuard(t *testing.T) {
 // TestFaults: what cannot be done is said, and done as soon as it can be.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	k := &nettest.Network{Faults: map[string]error{"up eth0": errors.New("no")}}
+	k := &linktest.Network{Faults: map[string]error{"up eth0": errors.New("no")}}
 	k.PlugLink(kernel.Link{Name: "eth0"}, kernel.Link{Name: "eth1"})
 	want := plan.State{Links: []plan.Link{link("eth0", nil), link("eth1", nil)}, Addresses: []plan.Address{address("eth0", "10.0.0.2/24"), address("eth1", "10.1.0.2/24")}}
 	var r Reconciler

@@ -1,4 +1,4 @@
-// Package nettest is a network in memory: a kernel.Network, sockets of packets as DHCP clients use them, and names of hosts.
+// Package nettest has sockets of packets, as DHCP clients use them, and names of hosts in memory.
 package nettest
 
 import (

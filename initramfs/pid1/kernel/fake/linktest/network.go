@@ -1,4 +1,5 @@
-package nettest
+// Package linktest has links, addresses and routes in memory: a kernel.Network.
+package linktest
 
 import (
 	"context"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake/nettest"
 )
 
 // Network is a kernel.Network in memory. The exported fields are set before it is used.
@@ -21,7 +23,7 @@ type Network struct {
 	Servers map[string]func(net.Conn)
 	// Faults are the errors of operations, by their text in Did.
 	Faults map[string]error
-	Hosts
+	nettest.Hosts
 
 	mu        sync.Mutex
 	links     []kernel.Link
@@ -203,7 +205,7 @@ func (n *Network) AwaitEntropy() error { return nil }
 
 // ListenDHCP follows kernel.Network: what is sent is handed to DHCP.
 func (n *Network) ListenDHCP(link string) (net.PacketConn, error) {
-	return NewPacketConn(func(packet []byte) []byte {
+	return nettest.NewPacketConn(func(packet []byte) []byte {
 		if n.DHCP == nil {
 			return nil
 		}
@@ -213,7 +215,7 @@ func (n *Network) ListenDHCP(link string) (net.PacketConn, error) {
 
 // ListenDHCP6 follows kernel.Network; nobody answers there.
 func (n *Network) ListenDHCP6(string) (net.PacketConn, error) {
-	return NewPacketConn(func([]byte) []byte { return nil }), nil
+	return nettest.NewPacketConn(func([]byte) []byte { return nil }), nil
 }
 
 // Dial follows kernel.Network.

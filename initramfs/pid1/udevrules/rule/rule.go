@@ -1,7 +1,6 @@
-// Package udevrules applies the rules of machine.udev.rules that make sense without udevd (udev(7)): those that give the
-// node of a device its permissions, its owner, and links. They may match by KERNEL, SUBSYSTEM, DEVPATH and ATTR{file}; ACTION may
-// be add or change. Rules that run programs, import variables, tag, look at parent devices or jump are refused.
-package udevrules
+// Package rule reads rules of udev(7) as far as they make sense without udevd: matches by KERNEL, SUBSYSTEM, DEVPATH and
+// ATTR{file}, and MODE, OWNER, GROUP and SYMLINK. ACTION may be add or change. All else is refused.
+package rule
 
 import (
 	"errors"
@@ -13,29 +12,29 @@ import (
 	"strings"
 )
 
-// rule is what is to become of the nodes that match.
-type rule struct {
-	matches      []match
-	mode         fs.FileMode
-	setMode      bool
-	owner, group string
-	links        []string
+// Rule is what is to become of the nodes that match.
+type Rule struct {
+	Matches      []Match // all of which a device has to fit
+	Mode         fs.FileMode
+	SetMode      bool   // whether Mode counts
+	Owner, Group string // names or numbers; "" leaves them as they are
+	Links        []string
 }
 
-// match compares one property of a device.
-type match struct {
-	key, file string // ATTR has a file
-	not       bool
-	patterns  []string
+// Match compares one property of a device.
+type Match struct {
+	Key, File string // ATTR has a file
+	Not       bool
+	Patterns  []string // of path.Match; one is enough
 }
 
-// parse reads one line.
-func parse(line string) (rule, error) {
-	var r rule
+// Parse reads one line.
+func Parse(line string) (Rule, error) {
+	var r Rule
 	for rest := strings.TrimSpace(line); rest != ""; {
 		key, op, value, after, err := pair(rest)
 		if err != nil {
-			return rule{}, err
+			return Rule{}, err
 		}
 		if op == "==" || op == "!=" {
 			err = r.match(key, op, value)
@@ -43,15 +42,15 @@ func parse(line string) (rule, error) {
 			err = r.assign(key, op, value)
 		}
 		if err != nil {
-			return rule{}, err
+			return Rule{}, err
 		}
 		rest = strings.TrimLeft(after, ", \t")
 	}
 	switch {
-	case len(r.matches) == 0:
-		return rule{}, errors.New("it matches every device; name the device by KERNEL or SUBSYSTEM")
-	case !r.setMode && r.owner == "" && r.group == "" && r.links == nil:
-		return rule{}, errors.New("it does nothing: there is no MODE, OWNER, GROUP or SYMLINK")
+	case len(r.Matches) == 0:
+		return Rule{}, errors.New("it matches every device; name the device by KERNEL or SUBSYSTEM")
+	case !r.SetMode && r.Owner == "" && r.Group == "" && r.Links == nil:
+		return Rule{}, errors.New("it does nothing: there is no MODE, OWNER, GROUP or SYMLINK")
 	}
 	return r, nil
 }
@@ -77,7 +76,7 @@ func pair(s string) (key, op, value, rest string, err error) {
 	return key, op, s[:end], s[end+1:], nil
 }
 
-func (r *rule) match(key, op, value string) error {
+func (r *Rule) match(key, op, value string) error {
 	name, file, _ := strings.Cut(strings.TrimSuffix(key, "}"), "{")
 	patterns := strings.Split(value, "|")
 	for _, p := range patterns {
@@ -94,13 +93,13 @@ func (r *rule) match(key, op, value string) error {
 	case name == "ATTR" && !fs.ValidPath(file):
 		return fmt.Errorf("%s is no attribute", key)
 	case name == "ATTR", slices.Contains([]string{"KERNEL", "SUBSYSTEM", "DEVPATH"}, key):
-		r.matches = append(r.matches, match{name, file, op == "!=", patterns})
+		r.Matches = append(r.Matches, Match{name, file, op == "!=", patterns})
 		return nil
 	}
 	return unsupported(key)
 }
 
-func (r *rule) assign(key, op, value string) error {
+func (r *Rule) assign(key, op, value string) error {
 	if op == "-=" {
 		return unsupported(key + op)
 	}
@@ -110,17 +109,17 @@ func (r *rule) assign(key, op, value string) error {
 		if err != nil || mode > 0o777 {
 			return fmt.Errorf("MODE: %q is no mode such as 0660", value)
 		}
-		r.mode, r.setMode = fs.FileMode(mode), true
+		r.Mode, r.SetMode = fs.FileMode(mode), true
 	case "OWNER":
-		r.owner = value
+		r.Owner = value
 	case "GROUP":
-		r.group = value
+		r.Group = value
 	case "SYMLINK":
 		for _, l := range strings.Fields(value) {
 			if !fs.ValidPath(l) || l == "." {
 				return fmt.Errorf("SYMLINK: %q is not below /dev", l)
 			}
-			r.links = append(r.links, l)
+			r.Links = append(r.Links, l)
 		}
 	default:
 		return unsupported(key)
@@ -130,4 +129,22 @@ func (r *rule) assign(key, op, value string) error {
 
 func unsupported(key string) error {
 	return fmt.Errorf("%.40s is not supported: there is no udevd, and rules can only match by KERNEL, SUBSYSTEM, DEVPATH and ATTR, and set MODE, OWNER, GROUP and SYMLINK", key)
+}
+
+// Fits tells whether a property has the value that the match asks for.
+func (m Match) Fits(value string) bool { return m.has(value) != m.Not }
+
+func (m Match) has(value string) bool {
+	if m.Key == "DEVPATH" { // wildcards of udev also stand for slashes
+		value = strings.ReplaceAll(value, "/", "\x01")
+	}
+	for _, p := range m.Patterns {
+		if m.Key == "DEVPATH" {
+			p = strings.ReplaceAll(p, "/", "\x01")
+		}
+		if ok, _ := path.Match(p, value); ok {
+			return true
+		}
+	}
+	return false
 }

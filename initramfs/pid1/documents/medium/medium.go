@@ -1,4 +1,6 @@
-package documents
+// Package medium reads files of FAT and ISO 9660 file systems by their labels, without mounting them: a USB stick or a CD that
+// somebody has put in, or a seed of NoCloud.
+package medium
 
 import (
 	"encoding/binary"
@@ -27,9 +29,12 @@ type Volume struct {
 // maxVolume bounds the file systems that are looked at, in bytes: those that carry configurations are small.
 const maxVolume = 8 << 30
 
-// OpenVolume finds the file system with a label, in letters of either case. The error is fs.ErrNotExist where there is none;
+// maxFile bounds a file that is read, in bytes.
+const maxFile = 16 << 20
+
+// Open finds the file system with a label, in letters of either case. The error is fs.ErrNotExist where there is none;
 // of one that is damaged it says how.
-func OpenVolume(m kernel.Files, label string) (*Volume, error) {
+func Open(m kernel.Files, label string) (*Volume, error) {
 	entries, err := m.ReadDir("/sys/class/block")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -126,14 +131,14 @@ func fatLabel(b blob.Blob) string {
 	return strings.TrimRight(string(label), " \x00")
 }
 
-// Read is a file of at most 16 MiB, its name in letters of either case.
+// Read is a file of at most maxFile bytes, its name in letters of either case.
 func (v *Volume) Read(name string) ([]byte, error) {
 	for _, n := range v.tree.Nodes() {
 		if strings.EqualFold(n.Path, name) && n.Mode.IsRegular() {
 			if n.Content == nil {
 				return nil, nil
 			}
-			return blob.ReadAll(n.Content, maxText)
+			return blob.ReadAll(n.Content, maxFile)
 		}
 	}
 	return nil, fmt.Errorf("%s: %s: %w", v.Device, name, fs.ErrNotExist)

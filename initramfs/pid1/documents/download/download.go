@@ -1,4 +1,5 @@
-package documents
+// Package download fetches machine configurations over HTTP and HTTPS, and unpacks what comes from outside.
+package download
 
 import (
 	"bytes"
@@ -16,12 +17,12 @@ import (
 	"time"
 )
 
-// maxText bounds a configuration that comes from outside, in bytes; it is what machine/config takes.
-const maxText = 16 << 20
+// MaxText bounds a configuration that comes from outside, in bytes; it is what machine/config takes.
+const MaxText = 16 << 20
 
-// Downloader fetches configurations over HTTP and HTTPS. Servers of the latter must be known to the machine's certificate
+// Client fetches configurations over HTTP and HTTPS. Servers of the latter must be known to the machine's certificate
 // authorities.
-type Downloader struct {
+type Client struct {
 	// Dial connects, as net.Dialer does.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Now is the time that certificates must be valid at.
@@ -39,7 +40,7 @@ const (
 )
 
 // Get fetches what is at an address. Errors name neither what comes after "?" in it nor a password.
-func (d Downloader) Get(ctx context.Context, address string) ([]byte, error) {
+func (d Client) Get(ctx context.Context, address string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
 	secure := &tls.Config{Time: d.Now}
@@ -66,7 +67,7 @@ func (d Downloader) Get(ctx context.Context, address string) ([]byte, error) {
 	if err != nil {
 		return nil, bare(err)
 	}
-	return checkText(text)
+	return Check(text)
 }
 
 // bare is err without the address that package net/http puts before it, and without port numbers that are others the next
@@ -88,15 +89,15 @@ func bare(err error) error {
 }
 
 func limited(r io.Reader) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxText+1))
-	if err == nil && len(text) > maxText {
-		err = fmt.Errorf("more than %d bytes", maxText)
+	text, err := io.ReadAll(io.LimitReader(r, MaxText+1))
+	if err == nil && len(text) > MaxText {
+		err = fmt.Errorf("more than %d bytes", MaxText)
 	}
 	return text, err
 }
 
-// checkText unpacks what is compressed (gzip) and refuses what is obviously something else.
-func checkText(text []byte) ([]byte, error) {
+// Check unpacks what is compressed (gzip) and refuses what is obviously something else.
+func Check(text []byte) ([]byte, error) {
 	if bytes.HasPrefix(text, []byte("\x1f\x8b")) {
 		z, err := gzip.NewReader(bytes.NewReader(text))
 		if err != nil {
