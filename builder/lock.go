@@ -40,7 +40,7 @@ func (b *Builder) Lock(ctx context.Context, p *profiles.Profile) (*Plan, error) 
 		Plan: PlanVersion, Kind: p.Output.Kind, Recipe: r.version, Encoder: initramfs.Encoder,
 		Arch: p.Arch, Platform: p.Platform, Version: p.Version, Epoch: manifest.Epoch,
 		Base:          Base{Name: manifest.Name, Version: manifest.Version, Digest: locked.Reference.Digest, Source: locked.Reference.String(), Signer: b.Images.Signer(locked)},
-		KernelVersion: manifest.KernelVersion, Output: p.Output,
+		KernelVersion: manifest.KernelVersion, Output: p.Output, Profiles: p.Origins(),
 	}
 	if plan.Version == "" {
 		plan.Version = manifest.Version

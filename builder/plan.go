@@ -52,6 +52,9 @@ type Plan struct {
 	ExtensionRules profiles.ExtensionRules `json:"extensionRules,omitzero" yaml:"extensionRules,omitempty"`
 	LayerEncoder   string                  `json:"layerEncoder,omitempty" yaml:"layerEncoder,omitempty"` // of extensions' layers
 
+	// Profiles are where the profile's values came from besides it and built-in ones, images by digest. Not part of the plan's digest.
+	Profiles []string `json:"profiles,omitempty" yaml:"profiles,omitempty"`
+
 	extended *extend.Result // what Lock made of Extensions
 
 	configs []configarea.Entry // that the configuration inputs are made of; secret, so a plan that is saved has them not
@@ -80,7 +83,7 @@ type Input struct {
 // Digest identifies what the plan builds: the digest of its canonical JSON without the places where inputs were found.
 func (p *Plan) Digest() blob.Digest {
 	q := *p
-	q.Base.Source, q.Base.Signer = "", ""
+	q.Base.Source, q.Base.Signer, q.Profiles = "", "", nil
 	q.Inputs = make([]Input, len(p.Inputs))
 	for i, in := range p.Inputs {
 		in.Source = ""

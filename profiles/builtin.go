@@ -25,6 +25,9 @@ func Names() []string {
 	return names
 }
 
+// IsBuiltinName reports whether name is that of a built-in profile, if there is one; all others are files or references to images.
+func IsBuiltinName(name string) bool { return !strings.ContainsAny(name, "/:.") }
+
 // Source is the text of a built-in profile, which begins with a comment that says what it makes. The error is NotFound.
 func Source(name string) ([]byte, error) {
 	if !slices.Contains(Names(), name) {

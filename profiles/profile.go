@@ -19,7 +19,7 @@ import (
 
 // Profile is what was asked for. Zero fields are not given.
 type Profile struct {
-	BaseProfileName string        `json:"baseProfileName,omitempty" yaml:"baseProfileName,omitempty"` // a built-in; empty once resolved
+	BaseProfileName string        `json:"baseProfileName,omitempty" yaml:"baseProfileName,omitempty"` // see Finder; empty once resolved
 	Arch            string        `json:"arch,omitempty" yaml:"arch,omitempty"`                       // one of Arches
 	Platform        string        `json:"platform,omitempty" yaml:"platform,omitempty"`               // one of Platforms
 	Version         string        `json:"version,omitempty" yaml:"version,omitempty"`                 // what the asset is called; the base's if empty
@@ -28,6 +28,8 @@ type Profile struct {
 	Customization   Customization `json:"customization,omitzero" yaml:"customization,omitempty"`
 	Input           Input         `json:"input,omitzero" yaml:"input,omitempty"`
 	Output          Output        `json:"output,omitzero" yaml:"output,omitempty"`
+
+	origins []string // of what it was laid over
 
 	docs []*yamldoc.Doc // where the fields were read from, the last one wins; for findings
 }

@@ -184,13 +184,13 @@ func TestInheritance(t *testing.T) {
 		"x": "baseProfileName: y",
 		"y": "baseProfileName: x",
 	}
-	builtin := func(name string) (*Profile, error) {
+	find := func(_, name string) (*Profile, string, error) {
 		p := &Profile{}
-		return p, yaml.Load([]byte(layers[name]), p)
+		return p, "at " + name, yaml.Load([]byte(layers[name]), p)
 	}
 	top := &Profile{BaseProfileName: "a", Version: "v2", Customization: Customization{ExtraKernelArgs: []string{"three"}}}
 	before := fmt.Sprintf("%+v", top)
-	got, err := resolve(top, builtin)
+	got, err := ResolveFrom(top, "", find)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestInheritance(t *testing.T) {
 	if after := fmt.Sprintf("%+v", top); after != before {
 		t.Errorf("Resolve changed its argument: %s", after)
 	}
-	_, err = resolve(&Profile{BaseProfileName: "x"}, builtin)
+	_, err = ResolveFrom(&Profile{BaseProfileName: "x"}, "", find)
 	if report.KindOf(err) != report.Invalid || !strings.Contains(err.Error(), "profile x is based on itself") {
 		t.Errorf("cycle: %v", err)
 	}

@@ -1,6 +1,9 @@
 package profiles
 
 import (
+	"cmp"
+	"errors"
+	"io/fs"
 	"reflect"
 	"slices"
 
@@ -8,25 +11,30 @@ import (
 	"github.com/bootwright/bootwright/internal/yamldoc"
 )
 
-// Resolve is p complete: laid over the built-in profiles that it is based on, with defaults filled in, and checked as a
-// whole. p stays as it is. The error is an Invalid one that holds report.Findings.
-func Resolve(p *Profile) (*Profile, error) { return resolve(p, Builtin) }
+// Finder finds the profile that one at from names, and says where it is: for what that one names, and so that none is based on
+// itself. from and where are empty for a built-in profile, and for one that is nowhere.
+type Finder func(from, name string) (p *Profile, where string, err error)
 
-func resolve(p *Profile, builtin func(string) (*Profile, error)) (*Profile, error) {
-	chain := []*Profile{p}
-	seen := map[string]bool{}
-	for name := p.BaseProfileName; name != ""; name = chain[len(chain)-1].BaseProfileName {
-		if seen[name] {
-			return nil, report.Errorf(report.Invalid, "profile %s is based on itself", name)
-		}
-		seen[name] = true
-		base, err := builtin(name)
-		if err != nil {
-			return nil, err
-		}
-		chain = append(chain, base)
+// maxBases bounds what a profile is based on, one upon another.
+const maxBases = 16
+
+// Resolve is ResolveFrom for a profile that is based on built-in profiles only.
+func Resolve(p *Profile) (*Profile, error) {
+	return ResolveFrom(p, "", func(_, name string) (*Profile, string, error) {
+		base, err := Builtin(name)
+		return base, "", err
+	})
+}
+
+// ResolveFrom is p, which is at from, complete: laid over the profiles that it is based on, with defaults filled in, and checked as a
+// whole. p stays as it is. The error holds report.Findings; one that a base cannot be found is placed where it is named, and has the
+// kind that find gave it, others are Invalid.
+func ResolveFrom(p *Profile, from string, find Finder) (*Profile, error) {
+	chain, origins, err := bases(p, from, find)
+	if err != nil {
+		return nil, err
 	}
-	out := &Profile{}
+	out := &Profile{origins: origins}
 	for _, layer := range slices.Backward(chain) {
 		out.overlay(layer)
 	}
@@ -41,6 +49,41 @@ func resolve(p *Profile, builtin func(string) (*Profile, error)) (*Profile, erro
 	out.setDefaults()
 	return out, nil
 }
+
+// bases are p and what it is based on, and where those are that are not built in.
+func bases(p *Profile, from string, find Finder) (chain []*Profile, origins []string, err error) {
+	seen := map[string]bool{from: from != ""}
+	for {
+		chain = append(chain, p)
+		name := p.BaseProfileName
+		if name == "" {
+			return chain, origins, nil
+		}
+		base, where, err := find(from, name)
+		if err == nil && (seen[cmp.Or(where, name)] || len(chain) > maxBases) {
+			err = report.Errorf(report.Invalid, "profile %s is based on itself, or on more than %d others", name, maxBases)
+		}
+		if _, placed := errors.AsType[report.Findings](err); err != nil && !placed {
+			found := place(p.docs, home(p), []fault{{"baseProfileName", err.Error(), report.HintOf(err)}})
+			kind := report.KindOf(err)
+			if errors.Is(err, fs.ErrNotExist) {
+				kind = report.NotFound
+			}
+			err = &report.Error{Kind: kind, Err: found}
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		seen[cmp.Or(where, name)] = true
+		if p, from = base, where; where != "" {
+			origins = append(origins, where)
+		}
+	}
+}
+
+// Origins are the places of the profiles that a resolved one is based on and that are not built in, the nearest first: of one in an
+// image its reference with the digest.
+func (p *Profile) Origins() []string { return p.origins }
 
 func (p *Profile) setDefaults() {
 	if p.Output.OutFormat == "" {

@@ -58,11 +58,12 @@ func TestSchemaAgrees(t *testing.T) {
 		"output: {pxeOptions: {baseURL: 'http://${next-server}/x'}}", "base: oci:/srv/My Bases/über",
 		"input: {systemExtensions: [{imageRef: r.example/a:1}, {tarballPath: a b.tar}, {ociPath: c}], extensionRules: {talosVersion: v1.9.0, signedModules: true, mayReplace: [/a/*], maxBytes: 1, maxFiles: 9}}",
 		"input: {systemExtensions: ~, extensionRules: {talosVersion: ~, signedModules: ~, mayReplace: ~}}", "version: v1.2.3-rc.1+x~y",
+		"baseProfileName: iso", "baseProfileName: ./site.yaml", "baseProfileName: oci:profiles:v1", "baseProfileName: ~",
 	} {
 		agree(text, true)
 	}
 	for _, text := range []string{
-		"arhc: arm64", "arch: [arm64]", "arch: x86", "arch: 5", "platform: metall", "platform: true", "version: 1.10", "version: a b",
+		"arhc: arm64", "baseProfileName: isoo", "baseProfileName: \"./a\\nb\"", "baseProfileName: [iso]", "arch: [arm64]", "arch: x86", "arch: 5", "platform: metall", "platform: true", "version: 1.10", "version: a b",
 		"version: " + strings.Repeat("a", 65), "base: [a]", "base: \"a\\nb\"", "epoch: 0", "epoch: 4294967296", "epoch: now",
 		"epoch: 2026-01-31", "epoch: 1.5", "epoch: [1]", "customization: []", "customization: {extraKernelArgs: a}",
 		"customization: {extraKernelArgs: [~]}", "customization: {extraKernelArgs: [5]}", "customization: {extraKernelArgs: [a b]}",
@@ -115,6 +116,7 @@ func TestSchemaIsComplete(t *testing.T) {
 		Properties map[string]*node `json:"properties"`
 		Items      *node            `json:"items"`
 		Enum       []any            `json:"enum"`
+		AnyOf      []node           `json:"anyOf"`
 		Defs       map[string]*node `json:"$defs"`
 	}
 	var root node
@@ -156,7 +158,11 @@ func TestSchemaIsComplete(t *testing.T) {
 	compare("", &root, reflect.TypeFor[Profile]())
 
 	for field, words := range map[string][]string{"baseProfileName": Names(), "arch": Arches(), "platform": Platforms()} {
-		if got := root.Properties[field].Enum; fmt.Sprint(got) != fmt.Sprint(append(anys(words), nil)) {
+		n := root.Properties[field]
+		if n.AnyOf != nil {
+			n = &n.AnyOf[0] // the others are no words
+		}
+		if got := n.Enum; fmt.Sprint(got) != fmt.Sprint(append(anys(words), nil)) {
 			t.Errorf("%s: the schema has %v, want %v and null", field, got, words)
 		}
 	}

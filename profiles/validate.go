@@ -56,7 +56,10 @@ func (p *Profile) valueFaults() []fault {
 			out = append(out, fault{path, fmt.Sprintf("%.100q is not %s", value, want), ""})
 		}
 	}
-	word("baseProfileName", p.BaseProfileName, "built-in profile", Names())
+	if IsBuiltinName(p.BaseProfileName) {
+		word("baseProfileName", p.BaseProfileName, "built-in profile", Names())
+	}
+	text("baseProfileName", p.BaseProfileName, `^[^\x00-\x1f\x7f]+$`, "a name, a file or a reference")
 	word("arch", p.Arch, "architecture", Arches())
 	word("platform", p.Platform, "platform", Platforms())
 	word("output.kind", p.Output.Kind, "output kind", Kinds())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bootwright/bootwright/builder/inherit"
 	"github.com/bootwright/bootwright/cmd/bootwright/configcmd"
 	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
@@ -91,7 +92,7 @@ func (o *profileOptions) read(ctx context.Context, a *app) (name string, data []
 }
 
 // resolve is the complete profile: the document that read returned, or the built-in, with the flags laid over it.
-func (o *profileOptions) resolve(name string, data []byte) (*profiles.Profile, error) {
+func (o *profileOptions) resolve(name string, data []byte, find profiles.Finder) (*profiles.Profile, error) {
 	p, err := o.load(name, data)
 	if err != nil {
 		return nil, err
@@ -110,7 +111,11 @@ func (o *profileOptions) resolve(name string, data []byte) (*profiles.Profile, e
 			return nil, err
 		}
 	}
-	return profiles.Resolve(p)
+	from := ""
+	if name != "" && name != "-" {
+		from = inherit.InFile(name)
+	}
+	return profiles.ResolveFrom(p, from, find)
 }
 
 func (o *profileOptions) load(name string, data []byte) (*profiles.Profile, error) {

@@ -7,7 +7,11 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/bootwright/bootwright/builder/fetch"
+	"github.com/bootwright/bootwright/builder/inherit"
+	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/cmd/bootwright/profilescmd"
+	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/profiles"
@@ -21,12 +25,13 @@ func newProfilesCommand(a *app) *cobra.Command {
 	},
 		profilescmd.NewList(a.stdout),
 		newProfilesShowCommand(a),
+		newProfilesPushCommand(a),
 		profilescmd.NewSchema(a.stdout),
 	)
 }
 
 type profilesShowOptions struct {
-	profileOptions
+	requestOptions
 	json    bool
 	source  bool
 	cmdline bool
@@ -50,7 +55,9 @@ and with the flags laid over it. The output is a profile again.`,
 			return runProfilesShow(cmd.Context(), a, opts)
 		},
 	}
-	opts.bind(cmd)
+	opts.profileOptions.bind(cmd)
+	opts.bindCache(cmd)
+	opts.bindKeys(cmd)
 	cmd.Flags().BoolVar(&opts.json, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&opts.source, "source", false, "print the built-in profile as it is written, with its comments")
 	cmd.Flags().BoolVar(&opts.cmdline, "cmdline", false, "print the kernel command line that follows")
@@ -66,7 +73,18 @@ func runProfilesShow(ctx context.Context, a *app, opts profilesShowOptions) erro
 	if err != nil {
 		return err
 	}
-	p, err := opts.resolve(name, data)
+	var s *session // only for a profile in an image
+	p, err := opts.resolve(name, data, inherit.Finder(ctx, func() (client *fetch.Client, err error) {
+		if s == nil {
+			if s, err = openSession(a, opts.requestOptions); err != nil {
+				return nil, err
+			}
+		}
+		return s.builder.Images, nil
+	}))
+	if s != nil {
+		s.close()
+	}
 	switch {
 	case err != nil:
 		return err
@@ -85,6 +103,61 @@ func runProfilesShow(ctx context.Context, a *app, opts profilesShowOptions) erro
 		return err
 	}
 	_, err = a.stdout.Write(text)
+	return err
+}
+
+type profilesPushOptions struct {
+	requestOptions
+	json bool
+}
+
+func newProfilesPushCommand(a *app) *cobra.Command {
+	var opts profilesPushOptions
+	cmd := &cobra.Command{
+		Use:         "push FILE REF",
+		Short:       "put a profile into a registry, for others to be based on",
+		Long:        `push checks a profile and puts it to HOST/REPO[:TAG] of a registry, or oci:DIR[:TAG], where baseProfileName finds it.`,
+		Example:     "  bootwright profiles push site.yaml registry.example.com/profiles/site:v1",
+		Annotations: map[string]string{parseOnly: "needs a registry"},
+		Args:        cli.Arguments(2, 2, "a FILE and a REF"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.file = args[0]
+			return runProfilesPush(cmd.Context(), a, opts, args[1])
+		},
+	}
+	opts.bindCache(cmd)
+	cmd.Flags().BoolVar(&opts.json, "json", false, "print what was pushed as JSON")
+	return cmd
+}
+
+func runProfilesPush(ctx context.Context, a *app, opts profilesPushOptions, to string) error {
+	ref, err := reference.Parse(to)
+	if err != nil {
+		return err
+	}
+	name, data, err := opts.read(ctx, a)
+	if err != nil {
+		return err
+	}
+	s, err := openSession(a, opts.requestOptions)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	err = s.during("push "+to, func() (err error) {
+		ref.Digest, err = inherit.Push(ctx, s.builder.Images, ref, name, data)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if opts.json {
+		return cli.PrintJSON(a.stdout, struct {
+			Reference reference.Reference `json:"reference"`
+			Digest    blob.Digest         `json:"digest"`
+		}{ref, ref.Digest})
+	}
+	_, err = fmt.Fprintln(a.stdout, ref)
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bootwright/bootwright/builder"
 	"github.com/bootwright/bootwright/builder/fetch"
+	"github.com/bootwright/bootwright/builder/inherit"
 	"github.com/bootwright/bootwright/builder/signature"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/initramfs/embedded"
@@ -167,7 +168,7 @@ func (s *session) plan(ctx context.Context) (*builder.Plan, error) {
 		}
 		return plan, err
 	}
-	profile, err := s.opts.resolve(name, data)
+	profile, err := s.opts.resolve(name, data, inherit.Finder(ctx, func() (*fetch.Client, error) { return s.builder.Images, nil }))
 	if err != nil {
 		return nil, err
 	}

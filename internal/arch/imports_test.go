@@ -21,6 +21,7 @@ var rules = []struct{ pkg, may string }{
 	{"builder/reference", "formats github.com/google/go-containerregistry"},
 	{"builder/diskimage", "profiles formats"},
 	{"builder/container", "builder/base builder/fetch builder/reference formats github.com/google/go-containerregistry"},
+	{"builder/inherit", "builder/base builder/fetch builder/reference profiles formats"},
 	{"builder/installer", "builder/base builder/container machine formats github.com/google/go-containerregistry"},
 	{"builder/signature", "formats/blob"},
 	{"builder/fetch", "machine internal/yamldoc builder/fetch builder/reference builder/signature builder/store formats golang.org/x/sync github.com/google/go-containerregistry"},
