@@ -9,9 +9,7 @@ import (
 
 	"github.com/bootwright/bootwright/builder/fetch"
 	"github.com/bootwright/bootwright/builder/inherit"
-	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/cmd/bootwright/profilescmd"
-	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/profiles"
@@ -25,7 +23,17 @@ func newProfilesCommand(a *app) *cobra.Command {
 	},
 		profilescmd.NewList(a.stdout),
 		newProfilesShowCommand(a),
-		newProfilesPushCommand(a),
+		profilescmd.NewPush(a.stdout, readFile, func(cmd *cobra.Command) func() (*fetch.Client, func(), error) {
+			var opts requestOptions
+			opts.bindCache(cmd)
+			return func() (*fetch.Client, func(), error) {
+				s, err := openSession(a, opts)
+				if err != nil {
+					return nil, nil, err
+				}
+				return s.builder.Images, s.close, nil
+			}
+		}, map[string]string{parseOnly: "needs a registry"}),
 		profilescmd.NewSchema(a.stdout),
 	)
 }
@@ -103,61 +111,6 @@ func runProfilesShow(ctx context.Context, a *app, opts profilesShowOptions) erro
 		return err
 	}
 	_, err = a.stdout.Write(text)
-	return err
-}
-
-type profilesPushOptions struct {
-	requestOptions
-	json bool
-}
-
-func newProfilesPushCommand(a *app) *cobra.Command {
-	var opts profilesPushOptions
-	cmd := &cobra.Command{
-		Use:         "push FILE REF",
-		Short:       "put a profile into a registry, for others to be based on",
-		Long:        `push checks a profile and puts it to HOST/REPO[:TAG] of a registry, or oci:DIR[:TAG], where baseProfileName finds it.`,
-		Example:     "  bootwright profiles push site.yaml registry.example.com/profiles/site:v1",
-		Annotations: map[string]string{parseOnly: "needs a registry"},
-		Args:        cli.Arguments(2, 2, "a FILE and a REF"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.file = args[0]
-			return runProfilesPush(cmd.Context(), a, opts, args[1])
-		},
-	}
-	opts.bindCache(cmd)
-	cmd.Flags().BoolVar(&opts.json, "json", false, "print what was pushed as JSON")
-	return cmd
-}
-
-func runProfilesPush(ctx context.Context, a *app, opts profilesPushOptions, to string) error {
-	ref, err := reference.Parse(to)
-	if err != nil {
-		return err
-	}
-	name, data, err := opts.read(ctx, a)
-	if err != nil {
-		return err
-	}
-	s, err := openSession(a, opts.requestOptions)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	err = s.during("push "+to, func() (err error) {
-		ref.Digest, err = inherit.Push(ctx, s.builder.Images, ref, name, data)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if opts.json {
-		return cli.PrintJSON(a.stdout, struct {
-			Reference reference.Reference `json:"reference"`
-			Digest    blob.Digest         `json:"digest"`
-		}{ref, ref.Digest})
-	}
-	_, err = fmt.Fprintln(a.stdout, ref)
 	return err
 }
 
