@@ -9,7 +9,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math/rand/v2"
 
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -83,50 +82,4 @@ func (l *Log) Writes() int {
 		}
 	}
 	return n
-}
-
-// Replay makes disk, which must be as it was when the recording began, what a power cut after the first n entries leaves. The
-// same n and seed always leave the same.
-func (l *Log) Replay(disk io.WriterAt, n int, seed uint64) error {
-	durable := 0 // entries before this one have reached the disk
-	for i, e := range l.Entries[:n] {
-		if e.Flush {
-			durable = i + 1
-		}
-	}
-	random := rand.New(rand.NewPCG(seed, uint64(n)))
-	for i, e := range l.Entries[:n] {
-		size := e.Size
-		if i >= durable && !e.FUA {
-			switch random.IntN(4) {
-			case 0:
-				continue
-			case 1:
-				size = random.Int64N(e.Size/l.SectorSize+1) * l.SectorSize
-			}
-		}
-		if err := l.apply(disk, e, size); err != nil {
-			return fmt.Errorf("write log: entry %d: %w", i, err)
-		}
-	}
-	return nil
-}
-
-// apply does the first size bytes of e. What is discarded reads as zeros.
-func (l *Log) apply(disk io.WriterAt, e Entry, size int64) error {
-	const step = 1 << 20
-	buf := make([]byte, min(size, step))
-	for done := int64(0); done < size; {
-		p := buf[:min(step, size-done)]
-		if !e.Discard {
-			if _, err := l.source.ReadAt(p, e.at+done); err != nil {
-				return err
-			}
-		}
-		if _, err := disk.WriteAt(p, e.Offset+done); err != nil {
-			return err
-		}
-		done += int64(len(p))
-	}
-	return nil
 }
