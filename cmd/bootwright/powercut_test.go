@@ -1,26 +1,27 @@
 package main
 
 import (
-	"encoding/binary"
+	"bytes"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"io"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
+	"regexp"
 	"strings"
-	"sync"
 	"testing"
+	"time"
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/gpt"
-	"github.com/bootwright/bootwright/formats/probe"
+	"github.com/bootwright/bootwright/formats/luks2"
+	"github.com/bootwright/bootwright/internal/oracle"
 	"github.com/bootwright/bootwright/internal/vm"
-	"github.com/bootwright/bootwright/internal/vm/crashlog"
 	"github.com/bootwright/bootwright/internal/vm/vmtest"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/configarea/configareatest"
+	"github.com/bootwright/bootwright/machine/layout"
+	"github.com/bootwright/bootwright/machine/meta"
 )
 
 // What a machine says when something must never be lost again.
@@ -28,250 +29,192 @@ const (
 	stateUsed     = "volume STATE: mounted"
 	ephemeralUsed = "volume EPHEMERAL: mounted"
 	configKept    = "the machine configuration is kept in STATE"
+	idKept        = "host name kept" // the machine ID was written before
 )
 
-// TestBootPowerCuts records what a first boot writes, and cuts the power at moments of it, with what
-// was not flushed lost in part. The next boot always comes to the same end, and what had been used is still the same.
-// BOOTWRIGHT_POWERCUT_STATES is the number of cuts of a scenario.
+const (
+	cutUUID = "5b0d5e8a-71c3-4b52-9f6e-0c8d2a47b913"
+	// Two configurations of volumes, of the same length: in the second the passphrase is another, in another slot.
+	cutKeys     = "{provider: luks2, keys: [{slot: 0, nodeID: {}}, {slot: 3, static: {passphrase: supersecret}}]}"
+	cutKeysNext = "{provider: luks2, keys: [{slot: 0, nodeID: {}}, {slot: 4, static: {passphrase: othersecret}}]}"
+)
+
+// TestBootPowerCuts records what boots write, and cuts the power at moments of them, with what was not flushed lost in part: the
+// first boot, plain and encrypted, one on a larger disk, and one with a key for another. What a cut leaves is whole, and the
+// next boot always comes to the same end with the same volumes. BOOTWRIGHT_POWERCUT_STATES is the number of cuts of a
+// scenario that are booted; the host looks at a cut after each write.
 func TestBootPowerCuts(t *testing.T) {
 	vmtest.Need(t)
-	for _, s := range []*scenario{{name: "plain", image: configured(t), size: 6 << 30}} {
-		t.Run(s.name, func(t *testing.T) {
-			s.record(t)
-			s.cutAll(t)
-		})
-	}
+	t.Parallel()
+	kernel, disk := built(t, "kernel", "amd64"), blankSystem(t)
+	t.Run("system", func(t *testing.T) {
+		t.Parallel()
+		first := volumesScenario("plain", disk, direct(kernel, configured(t, "")))
+		first.run(t)
+		grow := volumesScenario("grow", copied(t, first), first.machine)
+		grow.inUse = true
+		if err := os.Truncate(grow.disk, 9<<30); err != nil {
+			t.Fatal(err)
+		}
+		grow.run(t)
+	})
+	t.Run("keys", func(t *testing.T) {
+		t.Parallel()
+		config := "  systemDiskEncryption: {state: " + cutKeys + ", ephemeral: " + cutKeys + "}\n"
+		first := volumesScenario("encrypted", disk, direct(kernel, configured(t, config), "-uuid", cutUUID))
+		first.run(t)
+		rotation := volumesScenario("rotation", copied(t, first), first.machine)
+		rotation.inUse = true
+		reconfigure(t, rotation.disk, first.secrets)
+		rotation.run(t)
+	})
 }
 
-// configured is a disk image with a machine configuration.
-func configured(t *testing.T) string {
+// copied is the disk that a scenario has left.
+func copied(t *testing.T, s *scenario) string {
+	t.Helper()
+	if s.after.parts == nil { // only the next scenario was asked for
+		s.record(t, t.TempDir())
+	}
+	path := filepath.Join(t.TempDir(), "disk")
+	sparse(t, s.final, path)
+	return path
+}
+
+// blankSystem is a disk onto which a system was put that needs no more than META.
+func blankSystem(t *testing.T) string {
+	t.Helper()
+	image, err := gpt.Format([]gpt.Partition{
+		{Name: layout.EFI, Type: gpt.EFISystem(), Content: opened(t, madeBy(t, 8, "mkfs.fat", "-n", "EFI", "FILE"))},
+		{Name: layout.Meta, Type: gpt.LinuxFilesystem(), Size: layout.MetaSize},
+	}, gpt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := oracle.File(t, image)
+	if err := os.Truncate(path, 6<<30); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// configured is an initramfs with a machine configuration, to which more is added below machine.
+func configured(t *testing.T, more string) string {
 	t.Helper()
 	node := filepath.Join(t.TempDir(), "node.yaml")
-	if err := os.WriteFile(node, []byte(configareatest.Worker("kept")), 0o600); err != nil {
+	if err := os.WriteFile(node, []byte(strings.Replace(configareatest.Worker("kept"), "machine:\n", "machine:\n"+more, 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return built(t, "metal", "amd64", "--config", node, "--set", "output.outFormat=raw")
+	return built(t, "initramfs", "amd64", "--config", node, "--set", "customization.machineConfig.embed=initramfs")
 }
 
-// scenario is a boot that is recorded, of a disk with an image.
-type scenario struct {
-	name  string
-	image string
-	size  int64
-
-	log     *crashlog.Log
-	since   map[string]int // what must never be lost once there are so many entries in the log
-	report  *bootreport.Report
-	volumes map[string]identity // in the end
-
-	mu     sync.Mutex
-	counts map[string]int
+// direct is a machine that boots a kernel without a boot loader.
+func direct(kernel, initrd string, more ...string) func(disk, log string) vm.Options {
+	return func(disk, log string) vm.Options {
+		return vm.Options{
+			Kernel: kernel, Initrd: initrd, Append: "console=ttyS0 talos.platform=metal",
+			Image: disk, Writable: true, WriteLog: log, ExtraArgs: more,
+			// On a busy computer passphrases take longer than a boot waits for its volumes.
+			Until: regexp.MustCompile(bootreport.Prefix + `.*("target":"/var"|"phase":"failed").*"readyMs":\d+.*\}$`), Timeout: 8 * time.Minute,
+		}
+	}
 }
 
-// identity is what tells a volume from one that was made anew.
-type identity struct{ partition, inside string }
+// volumesScenario is one whose machine makes and mounts STATE and EPHEMERAL.
+func volumesScenario(name, disk string, machine func(disk, log string) vm.Options) *scenario {
+	s := &scenario{
+		name: name, disk: disk, machine: machine, says: []string{stateUsed, ephemeralUsed, configKept, idKept},
+		kept: volumesKept, booted: volumesReady,
+	}
+	s.secrets.passphrases = func(label string, slot int) string {
+		return map[int]string{0: cutUUID + label, 3: "supersecret", 4: "othersecret"}[slot]
+	}
+	return s
+}
 
-// disk makes a disk as it was before the first entry of the log.
-func (s *scenario) disk(t *testing.T, path string) *os.File {
+// volumesKept compares the volumes that had been used with those of the boot that was not cut.
+func volumesKept(s *scenario, at int, _ blob.Blob, got seen) (err error) {
+	for label, text := range map[string]string{layout.State: stateUsed, layout.Ephemeral: ephemeralUsed} {
+		if at >= s.since[text] && got.volumes[label] != s.after.volumes[label] {
+			err = errors.Join(err, fmt.Errorf("%s was %v, and is %v", label, s.after.volumes[label], got.volumes[label]))
+		}
+	}
+	if encrypted := s.after.volumes[layout.State].header != ""; encrypted && at >= s.since[stateUsed] && got.meta[meta.StateEncryption] == nil {
+		err = errors.Join(err, errors.New("META does not say how STATE is opened"))
+	}
+	return err
+}
+
+// volumesReady checks that a machine has come to the end to which one came that nobody disturbed.
+func volumesReady(t *testing.T, s *scenario, at int, console, disk string) {
 	t.Helper()
-	image, err := os.ReadFile(s.image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Create(path)
-	if err == nil {
-		_, err = f.Write(image)
-	}
-	if err = errors.Join(err, f.Truncate(s.size)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
-
-// record boots the machine to its end, and finds out since when what must never be lost.
-func (s *scenario) record(t *testing.T) {
-	dir := t.TempDir()
-	disk, log := filepath.Join(dir, "disk"), filepath.Join(dir, "log")
-	s.disk(t, disk)
-	f, err := os.Create(log)
-	if err == nil {
-		err = f.Truncate(64 << 30)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	since := &moments{log: f}
-	console := vmtest.Boot(t, vm.Options{Image: disk, As: vm.Disk, Writable: true, WriteLog: log, Serial: since})
-	if s.log, err = crashlog.Read(f); err != nil {
-		t.Fatal(err)
-	}
-	s.log.Entries = append(s.log.Entries, crashlog.Entry{Flush: true}) // the last state is the disk as it is
-	s.since, s.counts = map[string]int{bootreport.Ready: len(s.log.Entries)}, map[string]int{}
-	for _, text := range []string{stateUsed, ephemeralUsed, configKept} {
-		s.since[text] = since.of(text)
-	}
-	s.report = vmtest.Report(t, console)
-	s.volumes = identities(t, disk)
-	if len(s.report.Errors) > 0 || len(s.volumes) != 2 || slices.Contains([]int{s.since[stateUsed], s.since[ephemeralUsed], s.since[configKept]}, -1) {
-		t.Fatalf("%+v, volumes %v, moments %v\n%s", s.report.Errors, s.volumes, s.since, console)
-	}
-	t.Logf("%d entries, %d of them writes; %v", len(s.log.Entries), s.log.Writes(), s.since)
-}
-
-// moments notes, as a console comes, how many entries a log has. What a machine says that it has done is among them.
-type moments struct {
-	log  *os.File
-	text strings.Builder
-	at   []moment
-}
-
-type moment struct{ length, entries int }
-
-func (m *moments) Write(p []byte) (int, error) {
-	var entries [8]byte
-	if _, err := m.log.ReadAt(entries[:], 16); err != nil {
-		return 0, err
-	}
-	m.text.Write(p)
-	m.at = append(m.at, moment{m.text.Len(), int(binary.LittleEndian.Uint64(entries[:]))})
-	return len(p), nil
-}
-
-// of is the moment at which a text was complete, or -1.
-func (m *moments) of(text string) int {
-	i := strings.Index(m.text.String(), text)
-	if i < 0 {
-		return -1
-	}
-	return m.at[slices.IndexFunc(m.at, func(n moment) bool { return n.length >= i+len(text) })].entries
-}
-
-// cuts are n moments: a third of them close to where a partition table is written or something begins to count, a third spread
-// over all entries, and a third over those since a volume was used.
-func (s *scenario) cuts(n int) []int {
-	var near []int
-	for _, at := range s.since {
-		near = append(near, at)
-	}
-	for i, e := range s.log.Entries {
-		if e.Size > 0 && (e.Offset < 1<<20 || e.Offset >= s.size-1<<20) {
-			near = append(near, i)
-		}
-	}
-	slices.Sort(near)
-	random, last, used := rand.New(rand.NewPCG(1, 1)), len(s.log.Entries), s.since[stateUsed]
-	at := make([]int, n)
-	for i := range at {
-		switch i % 3 {
-		case 0:
-			at[i] = min(near[i*len(near)/n]+random.IntN(4), last)
-		case 1:
-			at[i] = i * last / n
-		case 2:
-			at[i] = used + i*(last-used)/n
-		}
-	}
-	return at
-}
-
-// cutAll makes the disks of power cuts, looks at each, and boots each.
-func (s *scenario) cutAll(t *testing.T) {
-	n := 4 // with every change; `make test-powercut` has more
-	if more, err := strconv.Atoi(os.Getenv("BOOTWRIGHT_POWERCUT_STATES")); err == nil {
-		n = more
-	}
-	t.Run("cut", func(t *testing.T) {
-		for i, at := range s.cuts(n) {
-			t.Run(fmt.Sprintf("%d of %d", at, len(s.log.Entries)), func(t *testing.T) {
-				t.Parallel()
-				s.cut(t, at, uint64(i))
-			})
-		}
-	})
-	t.Logf("%s: %v", s.name, s.counts)
-}
-
-func (s *scenario) count(what string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.counts[what]++
-}
-
-// cut boots what a power cut after so many entries leaves.
-func (s *scenario) cut(t *testing.T, at int, seed uint64) {
-	path := filepath.Join(t.TempDir(), "disk")
-	if err := s.log.Replay(s.disk(t, path), at, seed); err != nil {
-		t.Fatal(err)
-	}
-	before := identities(t, path)
-	s.same(t, at, before, "before the boot")
-	console := vmtest.Boot(t, vm.Options{Image: path, As: vm.Disk, Writable: true})
-	r := vmtest.Report(t, console)
-	checkVolumes(t, r, path, console)
+	r := lastReport(t, console)
+	checkVolumes(t, r, disk, console)
 	if len(r.Errors) > 0 || r.Hostname != "kept" {
 		t.Errorf("errors %+v, host name %s", r.Errors, r.Hostname)
 	}
-	if at >= s.since[configKept] {
-		s.count("with the configuration")
-		if r.Config.Source != bootreport.SourceState {
-			t.Errorf("the configuration is %+v", r.Config)
-		}
+	if at >= s.since[configKept] && r.Config.Source != bootreport.SourceState {
+		t.Errorf("the configuration is %+v", r.Config)
 	}
-	if at >= s.since[bootreport.Ready] && r.MachineID != s.report.MachineID {
-		t.Errorf("the machine is %s, and was %s", r.MachineID, s.report.MachineID)
+	if was := lastReport(t, s.console); at >= s.since[idKept] && r.MachineID != was.MachineID {
+		t.Errorf("the machine is %s, and was %s", r.MachineID, was.MachineID)
 	}
-	after := identities(t, path)
-	s.same(t, at, after, "after the boot")
-	for label, was := range before {
-		if after[label] != was {
-			t.Errorf("%s was %v before the boot, and is %v", label, was, after[label])
+	for _, e := range r.Encryption {
+		if e.State != bootreport.EncryptionOpen || len(e.Keys) != 2 || len(e.Foreign)+len(e.Stale) > 0 {
+			t.Errorf("encryption %+v", e)
 		}
-	}
-	s.count("booted")
-	if t.Failed() {
-		t.Log(console)
-	}
-}
-
-// same checks that the volumes that had been used are what they were.
-func (s *scenario) same(t *testing.T, at int, got map[string]identity, when string) {
-	t.Helper()
-	for label, text := range map[string]string{"STATE": stateUsed, "EPHEMERAL": ephemeralUsed} {
-		if at < s.since[text] {
-			continue
-		}
-		if when == "after the boot" {
-			s.count("with " + label)
-		}
-		if got[label] != s.volumes[label] {
-			t.Errorf("%s is %v %s, and was %v", label, got[label], when, s.volumes[label])
+		for _, k := range e.Keys {
+			if k.State == bootreport.KeyFailed || k.State == bootreport.KeyUnknown {
+				t.Errorf("encryption %+v", e)
+			}
 		}
 	}
 }
 
-// identities are the volumes that a disk has. A table must be readable, and a volume that has its name must have its file system.
-func identities(t *testing.T, path string) map[string]identity {
+// lastReport is the last boot report on a console, which may end with it.
+func lastReport(t *testing.T, console string) *bootreport.Report {
 	t.Helper()
-	f, err := blob.OpenFile(path)
+	r, err := bootreport.Find([]byte(console + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// reconfigure changes the keys in the configuration that an encrypted STATE holds, as another configuration does that a machine
+// gets while it runs, and that counts from the next boot on.
+func reconfigure(t *testing.T, disk string, k secrets) {
+	t.Helper()
+	f, err := os.OpenFile(disk, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	table, err := gpt.Read(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]identity{}
-	for _, p := range table.Partitions {
-		if p.Name != "STATE" && p.Name != "EPHEMERAL" {
+	changed := 0
+	for _, p := range partitions(opened(t, disk)) {
+		if p.Name != layout.State {
 			continue
 		}
-		inside, err := probe.Probe(p.Content)
-		if err != nil || inside.UUID == "" || inside.Name != probe.XFS {
-			t.Errorf("%s has %+v, %v", p.Name, inside, err)
+		h, _, err := luks2.Read(p.Content)
+		if err != nil {
+			t.Fatal(err)
 		}
-		got[p.Name] = identity{p.GUID.String(), inside.UUID}
+		inside := decrypted{k.keys[h.UUID], p.Content, h.DataOffset()}
+		for at := int64(0); at < inside.Size(); at += 4096 {
+			block := make([]byte, 4096)
+			if err := blob.ReadFull(inside, block, at); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.HasPrefix(block, []byte("version: v1alpha1")) {
+				continue
+			}
+			changed += bytes.Count(block, []byte(cutKeys))
+			if err := inside.write(io.NewOffsetWriter(f, p.Start), bytes.ReplaceAll(block, []byte(cutKeys), []byte(cutKeysNext)), at); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	return got
+	if changed != 2 {
+		t.Fatalf("%d lists of keys were changed", changed)
+	}
 }

@@ -157,8 +157,7 @@ func (m machine) medium() []string {
 			"-device", "virtio-scsi-pci", "-device", "scsi-cd,drive=boot,bootindex=1"}
 	}
 	if m.WriteLog != "" {
-		drive = "if=none,id=boot,driver=blklogwrites,log-super-update-interval=1,file.driver=file,file.filename=" + quote(m.Image) +
-			",log.driver=file,log.filename=" + quote(m.WriteLog)
+		drive = "if=none,id=boot," + Recorded(m.Image, m.WriteLog)
 	}
 	if !m.Writable {
 		drive += ",snapshot=on"
@@ -171,6 +170,13 @@ func (m machine) medium() []string {
 		device += fmt.Sprintf(",logical_block_size=%d,physical_block_size=%[1]d", m.SectorSize)
 	}
 	return []string{"-drive", drive, "-device", device}
+}
+
+// Recorded is what QEMU's -drive takes, besides "if" and "id", for a raw disk each write of which goes into the file log too, for
+// crashlog.
+func Recorded(disk, log string) string {
+	return "discard=unmap,driver=blklogwrites,log-super-update-interval=1,file.driver=file,file.filename=" + quote(disk) +
+		",log.driver=file,log.filename=" + quote(log)
 }
 
 // quote makes path safe inside a comma-separated option of QEMU.

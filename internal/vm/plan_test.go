@@ -45,7 +45,7 @@ func TestArgs(t *testing.T) {
 		{"a kernel needs no firmware", Options{Kernel: "k", Initrd: "i", Append: "a b", ExtraArgs: []string{"-s"}}, false,
 			"-machine q35 -accel tcg " + common + " -kernel k -initrd i -append a b -s"},
 		{"recorded", Options{Image: "a.img", Firmware: BIOS, Writable: true, WriteLog: "k"}, false, "-machine q35 -accel tcg " + common +
-			" -drive if=none,id=boot,driver=blklogwrites,log-super-update-interval=1,file.driver=file,file.filename=a.img,log.driver=file,log.filename=k" +
+			" -drive if=none,id=boot,discard=unmap,driver=blklogwrites,log-super-update-interval=1,file.driver=file,file.filename=a.img,log.driver=file,log.filename=k" +
 			" -device virtio-blk-pci,drive=boot,bootindex=1"},
 		{"restarts", Options{Image: "a.img", Firmware: BIOS, Reboots: true}, false, "-machine q35 -accel tcg " + strings.TrimSuffix(common, " -no-reboot") +
 			" -drive if=none,id=boot,format=raw,file=a.img,snapshot=on -device virtio-blk-pci,drive=boot,bootindex=1"},
