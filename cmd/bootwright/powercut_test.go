@@ -61,7 +61,7 @@ func TestBootPowerCuts(t *testing.T) {
 	t.Run("keys", func(t *testing.T) {
 		t.Parallel()
 		config := "  systemDiskEncryption: {state: " + cutKeys + ", ephemeral: " + cutKeys + "}\n"
-		first := volumesScenario("encrypted", disk, direct(kernel, configured(t, config), "-uuid", cutUUID))
+		first := volumesScenario("encrypted", disk, direct(kernel, configured(t, config), "-uuid", cutUUID, "-cpu", "max"))
 		first.run(t)
 		rotation := volumesScenario("rotation", copied(t, first), first.machine)
 		rotation.inUse = true
