@@ -58,16 +58,6 @@ func TestBootPowerCuts(t *testing.T) {
 		}
 		grow.run(t)
 	})
-	t.Run("keys", func(t *testing.T) {
-		t.Parallel()
-		config := "  systemDiskEncryption: {state: " + cutKeys + ", ephemeral: " + cutKeys + "}\n"
-		first := volumesScenario("encrypted", disk, direct(kernel, configured(t, config), "-uuid", cutUUID, "-cpu", "max"))
-		first.run(t)
-		rotation := volumesScenario("rotation", copied(t, first), first.machine)
-		rotation.inUse = true
-		reconfigure(t, rotation.disk, first.secrets)
-		rotation.run(t)
-	})
 }
 
 // copied is the disk that a scenario has left.
