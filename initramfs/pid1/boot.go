@@ -44,6 +44,7 @@ type boot struct {
 	mu  sync.Mutex
 	log *console.Log
 
+	ready chan struct{} // closed when the machine is ready
 	end   sync.Once
 	ended chan struct{}
 }
@@ -74,6 +75,7 @@ func (b *boot) steps() []step {
 		{"modules", false, b.loadDeviceModules},
 		{"disks", false, b.watchDisks},
 		{"state", false, b.startVolumes},
+		{"trial", false, b.startTrial},
 		{"documents", false, b.current.Load},
 		{"var", false, b.awaitVar},
 		{"identity", false, b.identify},
@@ -90,7 +92,7 @@ func (b *boot) steps() []step {
 
 // Run boots m and keeps it running. On a real machine it does not return.
 func Run(m kernel.Kernel) {
-	b := &boot{m: m, report: reporting.New(), ended: make(chan struct{})}
+	b := &boot{m: m, report: reporting.New(), ready: make(chan struct{}), ended: make(chan struct{})}
 	b.logs.Logs = logs.New(m.SinceBoot)
 	b.root = b.newRoot()
 	b.group = supervise.New(b.panicked, b.taskFailed)
@@ -125,6 +127,7 @@ func (b *boot) boot() {
 	}
 	b.report.Change(func(r *bootreport.Report) { r.ReadyMS = b.m.SinceBoot().Milliseconds() })
 	b.announce("machine is ready")
+	close(b.ready)
 	b.group.Run("report", func(ctx context.Context) error { return b.report.Keep(ctx, func() { b.announce("") }) })
 }
 

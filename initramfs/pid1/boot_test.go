@@ -274,7 +274,7 @@ func TestModules(t *testing.T) {
 		}, []bootreport.Failed{{Name: "gpu", Reason: "kernel modules: nothing, which gpu needs, is missing"}}, nil, nil},
 		"no index in the root": {good, func(t *testing.T, m *fake.Machine) {
 			delete(m.Contents["/rootfs.sqsh"], moduleDir+"modules.dep")
-		}, nil, nil, []string{"modules: read the index of kernel modules in /usr/lib/modules/6.1.0-1-test", "hardware: no kernel module is called efivarfs"}},
+		}, nil, nil, []string{"modules: read the index of kernel modules in /usr/lib/modules/6.1.0-1-test", "trial: no kernel module is called efivarfs"}},
 		"initramfs of another kernel": {good, func(t *testing.T, m *fake.Machine) {
 			m.Contents["proc"]["sys/kernel/osrelease"] = "6.2.0\n"
 		}, nil, nil, []string{"root-modules: read the index of kernel modules in /usr/lib/modules/6.2.0: open /usr/lib/modules/6.2.0/modules.dep: no such file or directory (there are modules for 6.1.0-1-test, other)"}},

@@ -35,6 +35,8 @@ type Report struct {
 	Unknown       []cmdline.Unknown  `json:"unknownArguments,omitempty"` // those that no machine knows
 	CommandLine   string             `json:"commandLine,omitempty"`      // the other arguments
 	Firmware      Firmware           `json:"firmware"`
+	Entry         *Entry             `json:"entry,omitempty"`   // of the boot menu of its disk, that was started
+	Upgrade       *Upgrade           `json:"upgrade,omitempty"` // that META asks for
 	Machine       Machine            `json:"machine"`
 	CPUs          int                `json:"cpus"`
 	Memory        Memory             `json:"memory"`

@@ -167,3 +167,18 @@ func (s System) goodBoot(ctx context.Context, id string) error {
 	}
 	return s.setEnvironment(ctx, grub.Environment{})
 }
+
+func (s System) trialBoot(id string) (t Trial, err error) {
+	menu, env, err := s.menu()
+	if err != nil {
+		return t, err
+	}
+	for i := range menu.Len() {
+		if other, ok := bootentry.ParseKernel(menu.Kernel(i)); ok && other != id {
+			t.Other, t.HasOther = other, true
+		}
+	}
+	t.Counted = id != "" && env.Trial == id
+	t.Left = env.Tries
+	return t, nil
+}

@@ -218,3 +218,31 @@ func (s System) goodEFI(ctx context.Context, id string) error {
 	}
 	return s.EFI.Rename(path.Join(bootentry.Linux, all[i].File), bootentry.UKI(id))
 }
+
+// Trial is how the system called id is doing on the partition that its machine was started from.
+type Trial struct {
+	Counted  bool // it is on trial, and the boot loader counts
+	Left     int  // tries that are left after this one
+	Other    string
+	HasOther bool // Other is the ID of the system beside it, which is empty for that of an image
+}
+
+// Trial reads how the system called id is doing.
+func (s System) Trial(id string) (t Trial, err error) {
+	if s.Boot != nil {
+		return s.trialBoot(id)
+	}
+	all, _, err := s.entries(id, "")
+	if err != nil {
+		return t, err
+	}
+	for _, e := range all {
+		switch {
+		case e.ID != id:
+			t.Other, t.HasOther = e.ID, true
+		case e.Left >= 0:
+			t.Counted, t.Left = true, e.Left
+		}
+	}
+	return t, nil
+}

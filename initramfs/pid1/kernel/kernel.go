@@ -28,6 +28,7 @@ type Kernel interface {
 	Replacing
 	Watchdogs
 	Disks
+	Folders
 	// SinceBoot is the time since the kernel started, time asleep included (CLOCK_BOOTTIME).
 	SinceBoot() time.Duration
 }

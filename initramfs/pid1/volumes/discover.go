@@ -9,6 +9,7 @@ import (
 	"github.com/bootwright/bootwright/formats/probe"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/watch"
+	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/blockdev"
 	"github.com/bootwright/bootwright/machine/layout"
 	"github.com/bootwright/bootwright/machine/meta"
@@ -102,21 +103,46 @@ func (r *Runner) keepStateEncryption(ctx context.Context, m volumes.Machine, pla
 	if string(r.meta[meta.StateEncryption]) == string(value) {
 		return nil
 	}
-	values := meta.Values{meta.StateEncryption: value}
-	for tag, v := range r.meta {
-		if tag != meta.StateEncryption {
-			values[tag] = v
-		}
+	values, err := r.changeMeta(ctx, place.Location, func(v meta.Values) bool {
+		v[meta.StateEncryption] = value
+		return true
+	})
+	if err == nil {
+		r.meta = values
 	}
-	d, err := r.open(ctx, place.Location)
+	return err
+}
+
+// ChangeMeta waits until it is known where META is, and lets change look at its values. Where that says that it has changed them, they are
+// on the disk when ChangeMeta returns. The error is of kind NotFound where there is no META.
+func (r *Runner) ChangeMeta(ctx context.Context, change func(meta.Values) bool) error {
+	s, err := r.status.Wait(ctx, func(s Status) bool { return s.Settled(layout.Meta) })
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(meta.Write(d, values), d.Close()); err != nil {
-		return err
+	place := s.Volume(layout.Meta)
+	if place.Phase != volumes.Ready {
+		return report.Errorf(report.NotFound, "%s is %s %s", layout.Meta, place.Phase, place.Reason)
 	}
-	r.meta = values
-	return nil
+	_, err = r.changeMeta(ctx, place.Location, change)
+	return err
+}
+
+// changeMeta reads and writes under one lock of the partition: what others have changed stays.
+func (r *Runner) changeMeta(ctx context.Context, device string, change func(meta.Values) bool) (v meta.Values, err error) {
+	d, err := r.open(ctx, device)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	v, _, err = meta.Read(d)
+	if errors.Is(err, meta.ErrEmpty) {
+		v, err = meta.Values{}, nil
+	}
+	if err != nil || !change(v) {
+		return v, err
+	}
+	return v, meta.Write(d, v)
 }
 
 // Discovery is Deps.Discover from what looks at the disks and where that puts what it finds.

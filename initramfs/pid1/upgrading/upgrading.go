@@ -1,0 +1,208 @@
+// Package upgrading is the part of an upgrade that the machine does while it runs: a new system on trial says that it has begun and that it
+// is good, or gives way to the one before; and an upgrade that META asks for is done at the next boot (docs/install.md). What is on the disk is
+// package machine/install's.
+//
+// A system knows which one it is from its boot loader: by the variables of systemd-boot (Boot Loader Interface, LoaderBootCountPath,
+// LoaderEntrySelected, LoaderDevicePartUUID), or by the kernel argument BOOT_IMAGE of GRUB. One that was started from anything else than its
+// disk is neither on trial nor upgraded.
+//
+// Left out: a kernel that hangs before its init runs, which only a watchdog of the firmware could end.
+package upgrading
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/watch"
+	"github.com/bootwright/bootwright/machine/blockdev"
+	"github.com/bootwright/bootwright/machine/bootentry"
+	"github.com/bootwright/bootwright/machine/bootreport"
+	"github.com/bootwright/bootwright/machine/cmdline"
+	"github.com/bootwright/bootwright/machine/install"
+	"github.com/bootwright/bootwright/machine/layout"
+	"github.com/bootwright/bootwright/machine/meta"
+)
+
+// Machine is what the package needs of it.
+type Machine interface {
+	kernel.Files
+	kernel.Mounts
+	kernel.Folders
+	Unmount(target string) error
+	SinceBoot() time.Duration
+}
+
+// Log takes what a person wants to know.
+type Log interface {
+	Infof(format string, args ...any)
+	Warnf(format string, args ...any)
+}
+
+// Deps are what a System works with.
+type Deps struct {
+	M       Machine
+	Args    cmdline.Args
+	Log     Log
+	Volumes *watch.Value[[]blockdev.Volume] // what is on the disks
+	// Meta lets change look at the values of META, and keeps them where it says that it has changed them.
+	Meta    func(ctx context.Context, change func(meta.Values) bool) error
+	Report  func(func(*bootreport.Report))
+	Ready   <-chan struct{} // closed when the machine is ready
+	Restart func()          // ends the tasks, and the machine starts anew
+}
+
+// Patience is how long a system on trial has to become good, since its kernel started.
+const Patience = 10 * time.Minute
+
+// System is the system that runs.
+type System struct {
+	Deps
+	id    string // of machine/bootentry
+	disk  disk
+	entry bootreport.Entry
+	good  chan struct{} // closed when it is no longer on trial
+}
+
+// New is a System of which nothing is known yet.
+func New(d Deps) *System { return &System{Deps: d, good: make(chan struct{})} }
+
+// Run is the task that ends the trial of a new system: with what is good, or by a restart. For a system that is not on trial it only says what
+// there is.
+func (s *System) Run(ctx context.Context) error {
+	by, found, err := s.byFirmware()
+	if err != nil || !found {
+		return err
+	}
+	ended, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.id, s.entry = by.id, bootreport.Entry{Name: bootentry.Name(by.id), State: bootreport.EntryGood}
+	if by.counted {
+		s.entry.State, s.entry.Tries = bootreport.EntryTrial, by.left
+		go s.giveWay(ended) // also where its disk is never found
+	}
+	if s.disk, found = s.find(ctx, by); !found {
+		return nil
+	}
+	if err = s.look(ctx); err != nil {
+		s.entry.Error = err.Error()
+	}
+	s.tell()
+	switch {
+	case err != nil:
+		return err
+	case s.entry.State != bootreport.EntryTrial:
+		s.finish()
+		return nil
+	case !by.counted:
+		go s.giveWay(ended)
+	}
+	s.Log.Infof("the system %s is on trial; after this start it has %d tries", s.entry.Name, s.entry.Tries)
+	select {
+	case <-s.Ready:
+		return s.pass(ctx)
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func (s *System) tell() {
+	e := s.entry
+	s.Report(func(r *bootreport.Report) { r.Entry = &e })
+}
+
+// finish lets a staged upgrade begin.
+func (s *System) finish() {
+	select {
+	case <-s.good:
+	default:
+		close(s.good)
+	}
+}
+
+// look finds out what is beside this system, and lets GRUB know that it has begun.
+func (s *System) look(ctx context.Context) error {
+	if err := s.disk.with(s.M, kernel.ReadOnly, s.beside); err != nil {
+		return err
+	}
+	if s.entry.State == bootreport.EntryTrial {
+		return s.tried(ctx)
+	}
+	s.note(ctx, func(v meta.Values) bool {
+		if s.entry.Other != "" && string(v[meta.Upgrade]) == s.entry.Name {
+			s.entry.State = bootreport.EntryFallback
+			s.Log.Warnf("the system %s did not become ready; this is %s, the one before", s.entry.Other, s.entry.Name)
+		}
+		return false
+	})
+	return nil
+}
+
+// note is Meta where the machine can do without.
+func (s *System) note(ctx context.Context, change func(meta.Values) bool) {
+	if err := s.Meta(ctx, change); err != nil && ctx.Err() == nil {
+		s.Log.Warnf("META: %v", err)
+	}
+}
+
+// beside fills in what a boot partition says of the systems.
+func (s *System) beside(on install.System) error {
+	t, err := on.Trial(s.id)
+	if err != nil {
+		return err
+	}
+	s.entry.Other = ""
+	if t.HasOther {
+		s.entry.Other = bootentry.Name(t.Other)
+	}
+	if t.Counted && s.disk.label == layout.Boot {
+		s.entry.State, s.entry.Tries = bootreport.EntryTrial, t.Left
+	}
+	return nil
+}
+
+// tried is for GRUB alone, and changes nothing where GRUB counts.
+func (s *System) tried(ctx context.Context) error {
+	if s.disk.label != layout.Boot {
+		return nil
+	}
+	return s.disk.with(s.M, 0, func(on install.System) error { return on.Tried(ctx, s.id) })
+}
+
+// giveWay starts the machine anew when the patience with a system ends that is not good until then, unless panic=0 asks to leave what has failed
+// as it is.
+func (s *System) giveWay(ctx context.Context) {
+	if v, _ := s.Args.Get("panic"); v == "0" {
+		return
+	}
+	select {
+	case <-s.good:
+	case <-ctx.Done():
+	case <-time.After(Patience - s.M.SinceBoot()):
+		s.Log.Warnf("the system %s is not good after %s; the machine restarts", bootentry.Name(s.id), Patience)
+		s.Restart()
+	}
+}
+
+// pass says that the system is good, in all partitions by which the machine could start.
+func (s *System) pass(ctx context.Context) error {
+	if err := s.disk.both(s.M, func(on install.System) error { return on.Good(ctx, s.id) }); err != nil {
+		s.entry.Error = fmt.Sprintf("say that it is good: %v", err)
+		s.tell()
+		return err
+	}
+	s.entry.State, s.entry.Tries, s.entry.Error = bootreport.EntryGood, 0, ""
+	s.tell()
+	s.Log.Infof("the system %s is good", s.entry.Name)
+	s.note(ctx, forgetUpgrade)
+	s.finish()
+	return nil
+}
+
+// forgetUpgrade takes the note of what to fall back to out of META.
+func forgetUpgrade(v meta.Values) bool {
+	_, there := v[meta.Upgrade]
+	delete(v, meta.Upgrade)
+	return there
+}
