@@ -128,6 +128,9 @@ func (o *upgradeOptions) mount() (unmount func() error, err error) {
 		if at == nil {
 			continue
 		}
+		if err := os.MkdirAll(os.TempDir(), 0o777); err != nil { // an installer's image has none
+			return unmount, err
+		}
 		dir, err := os.MkdirTemp("", "installer-")
 		if err != nil {
 			return unmount, err
