@@ -11,6 +11,7 @@ import (
 	"github.com/bootwright/bootwright/builder/fetch"
 	"github.com/bootwright/bootwright/builder/fetch/registrytest"
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/internal/authoritytest"
 	"github.com/bootwright/bootwright/internal/oracle"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/internal/report/reporttest"
@@ -21,7 +22,7 @@ import (
 // killed while it serves.
 func TestDockerRegistry(t *testing.T) {
 	t.Parallel()
-	a := registrytest.NewAuthority(t)
+	a := authoritytest.New(t)
 	cert, key := a.Issue(t, time.Now().Add(time.Hour))
 	l, big := newLayout(t), strings.Repeat("0123456789abcdef", 3<<16)
 	l.add(l.image("amd64", "vmlinuz=amd64", "rootfs.sqsh="+big), "v1")
@@ -90,7 +91,7 @@ func TestDockerRegistry(t *testing.T) {
 // TestPush puts an image into Docker's registry and judges it with skopeo.
 func TestPush(t *testing.T) {
 	t.Parallel()
-	a := registrytest.NewAuthority(t)
+	a := authoritytest.New(t)
 	cert, key := a.Issue(t, time.Now().Add(time.Hour))
 	r := registrytest.Start(t, registrytest.Options{Cert: cert, Key: key, Auth: true})
 	rules := func(password string) *registries.Rules {

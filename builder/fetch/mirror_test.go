@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/builder/fetch"
-	"github.com/bootwright/bootwright/builder/fetch/registrytest"
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/internal/authoritytest"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/internal/report/reporttest"
 	"github.com/bootwright/bootwright/machine/config/v1alpha1"
@@ -205,7 +205,7 @@ machine:
 }
 
 // front puts TLS with a certificate of a in front of a registry.
-func front(t testing.TB, a *registrytest.Authority, behind http.Handler, end time.Time, clients tls.ClientAuthType) (url, host string) {
+func front(t testing.TB, a *authoritytest.Authority, behind http.Handler, end time.Time, clients tls.ClientAuthType) (url, host string) {
 	cert, key := a.Issue(t, end)
 	pair, err := tls.X509KeyPair(cert, key)
 	must(t, err)
@@ -225,7 +225,7 @@ func TestTLS(t *testing.T) {
 	t.Parallel()
 	l, big := twoArchitectures(t)
 	behind := serve(t, true, l).Config.Handler
-	a, other := registrytest.NewAuthority(t), registrytest.NewAuthority(t)
+	a, other := authoritytest.New(t), authoritytest.New(t)
 	soon, past := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
 	cert, key := a.Issue(t, soon)
 	oldCert, oldKey := a.Issue(t, past)
@@ -270,7 +270,7 @@ func TestRedirectTakesNothingAlong(t *testing.T) {
 	t.Parallel()
 	l, big := twoArchitectures(t)
 	inner := serve(t, true, l)
-	a := registrytest.NewAuthority(t)
+	a := authoritytest.New(t)
 	cert, key := a.Issue(t, time.Now().Add(time.Hour))
 	var met atomic.Int64
 	cdn, cdnHost := front(t, a, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

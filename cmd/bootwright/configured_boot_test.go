@@ -23,6 +23,7 @@ import (
 
 	"github.com/bootwright/bootwright/builder/fetch/registrytest"
 	"github.com/bootwright/bootwright/initramfs/pid1/clock/sntp/sntptest"
+	"github.com/bootwright/bootwright/internal/authoritytest"
 	"github.com/bootwright/bootwright/internal/vm"
 	"github.com/bootwright/bootwright/internal/vm/vmtest"
 	"github.com/bootwright/bootwright/machine/bootreport"
@@ -39,7 +40,7 @@ type harbor struct {
 // The user of the guide's section 12.
 const harborUser, harborPassword = "admin", "password"
 
-func newHarbor(t *testing.T, a *registrytest.Authority, behind *registrytest.Registry) *harbor {
+func newHarbor(t *testing.T, a *authoritytest.Authority, behind *registrytest.Registry) *harbor {
 	t.Helper()
 	certificate, key := a.Issue(t, time.Now().Add(time.Hour), "harbor")
 	pair, err := tls.X509KeyPair(certificate, key)
@@ -100,7 +101,7 @@ func pushed(t *testing.T, r *registrytest.Registry, repository string) string {
 // outside is what a configured machine meets.
 type outside struct {
 	harbor           *harbor
-	authority        *registrytest.Authority
+	authority        *authoritytest.Authority
 	registry         *registrytest.Registry
 	services, kernel receiver
 	fragile          fragile
@@ -194,7 +195,7 @@ func (g guest) when(what string, good func(*bootreport.Report) bool) *bootreport
 func TestBootConfigured(t *testing.T) {
 	vmtest.Need(t)
 	sntptest.Chrony(t, ntp)
-	o := &outside{authority: registrytest.NewAuthority(t), registry: registrytest.Start(t, registrytest.Options{})}
+	o := &outside{authority: authoritytest.New(t), registry: registrytest.Start(t, registrytest.Options{})}
 	o.harbor = newHarbor(t, o.authority, o.registry)
 	o.tcp, o.udp = o.services.listenTCP(t), o.kernel.listenUDP(t)
 	o.fragile.come(t)

@@ -16,6 +16,7 @@ import (
 	"github.com/bootwright/bootwright/builder/fetch/registrytest"
 	"github.com/bootwright/bootwright/builder/reference"
 	"github.com/bootwright/bootwright/builder/store"
+	"github.com/bootwright/bootwright/internal/authoritytest"
 	"github.com/bootwright/bootwright/internal/oracle"
 	"github.com/bootwright/bootwright/machine/registries"
 )
@@ -29,7 +30,7 @@ type site struct {
 }
 
 func newSite(t *testing.T) *site {
-	a := registrytest.NewAuthority(t)
+	a := authoritytest.New(t)
 	cert, key := a.Issue(t, time.Now().Add(time.Hour))
 	s := &site{Registry: registrytest.Start(t, registrytest.Options{Cert: cert, Key: key, Auth: true}), t: t, dir: t.TempDir()}
 	if err := os.CopyFS(s.dir, os.DirFS("testdata/examples")); err != nil {

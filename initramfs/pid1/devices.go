@@ -10,7 +10,7 @@ import (
 	"github.com/bootwright/bootwright/initramfs/pid1/hardware"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/modules"
-	"github.com/bootwright/bootwright/initramfs/pid1/rootfs"
+	"github.com/bootwright/bootwright/initramfs/pid1/rootfs/kernelfs"
 	"github.com/bootwright/bootwright/machine/blockdev"
 	"github.com/bootwright/bootwright/machine/bootreport"
 )
@@ -90,5 +90,5 @@ func (b *boot) mountFirmwareVariables() error {
 		return nil
 	}
 	err := b.modules.Load("efivarfs")
-	return errors.Join(err, b.m.Mount(kernel.Mount{Type: "efivarfs", Target: "/sys/firmware/efi/efivars", Flags: rootfs.Restricted}))
+	return errors.Join(err, b.m.Mount(kernel.Mount{Type: "efivarfs", Target: "/sys/firmware/efi/efivars", Flags: kernelfs.Restricted}))
 }

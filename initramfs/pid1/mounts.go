@@ -5,12 +5,12 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/bootwright/bootwright/initramfs/pid1/rootfs"
+	"github.com/bootwright/bootwright/initramfs/pid1/rootfs/kernelfs"
 	"github.com/bootwright/bootwright/machine/bootreport"
 )
 
 func (b *boot) mountKernelFileSystems() error {
-	for _, m := range rootfs.KernelMounts() {
+	for _, m := range kernelfs.Mounts() {
 		if err := b.m.Mount(m); err != nil {
 			return err
 		}
@@ -21,7 +21,7 @@ func (b *boot) mountKernelFileSystems() error {
 
 func (b *boot) mountSub() error {
 	var faults []error
-	for _, m := range rootfs.SubMounts() {
+	for _, m := range kernelfs.SubMounts() {
 		faults = append(faults, b.m.Mount(m))
 	}
 	return errors.Join(faults...)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/rootfs/kernelfs"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/extlayers"
 )
@@ -20,9 +21,6 @@ const (
 	Layers    = "/run/bootwright/layers" // images, where the root is made of several
 	BaseImage = "/rootfs.sqsh"           // the base's in the initramfs
 )
-
-// Restricted is for file systems that hold neither programs nor devices.
-const Restricted = kernel.NoSUID | kernel.NoDev | kernel.NoExec
 
 // imageFlags are those of a root, which holds neither devices nor programs that give privileges.
 const imageFlags = kernel.ReadOnly | kernel.NoDev | kernel.NoSUID
@@ -47,27 +45,6 @@ type Root struct {
 
 // Report is what the root is made of.
 func (r *Root) Report() bootreport.Root { return r.report }
-
-// KernelMounts are the file systems of the kernel, and the one for what lives as long as the machine. They are mounted
-// in the initramfs and move to the root.
-func KernelMounts() []kernel.Mount {
-	return []kernel.Mount{
-		{Type: "devtmpfs", Target: "/dev", Flags: kernel.NoSUID, Data: "mode=0755"},
-		{Type: "proc", Target: "/proc", Flags: Restricted},
-		{Type: "sysfs", Target: "/sys", Flags: Restricted},
-		{Type: "tmpfs", Target: "/run", Flags: kernel.NoSUID | kernel.NoDev, Data: "mode=0755"},
-	}
-}
-
-// SubMounts are inside those of KernelMounts and move with them. A machine without one of them is not much worse.
-func SubMounts() []kernel.Mount {
-	return []kernel.Mount{
-		{Type: "devpts", Target: "/dev/pts", Flags: kernel.NoSUID | kernel.NoExec, Data: "gid=5,mode=0620,ptmxmode=0666"},
-		{Type: "tmpfs", Target: "/dev/shm", Flags: kernel.NoSUID | kernel.NoDev, Data: "mode=1777"},
-		{Type: "securityfs", Target: "/sys/kernel/security", Flags: Restricted},
-		{Type: "cgroup2", Target: "/sys/fs/cgroup", Flags: Restricted},
-	}
-}
 
 // Mount mounts the base's image, and over it those of the extensions.
 func (r *Root) Mount() error {
@@ -137,7 +114,7 @@ func (r *Root) MountWritable() error {
 	faults := []error{r.M.MkdirAll(upper, 0o755), r.M.MkdirAll(work, 0o755)}
 	for _, m := range []kernel.Mount{
 		{Type: "tmpfs", Target: Dir + "/tmp", Flags: kernel.NoSUID | kernel.NoDev, Data: "mode=1777"},
-		{Type: "tmpfs", Target: Dir + "/system", Flags: Restricted, Data: "mode=0755"},
+		{Type: "tmpfs", Target: Dir + "/system", Flags: kernelfs.Restricted, Data: "mode=0755"},
 		{Type: "tmpfs", Target: Dir + "/var", Flags: kernel.NoSUID | kernel.NoDev, Data: "mode=0755"},
 		{
 			Type: "overlay", Target: Dir + "/etc", Flags: kernel.NoSUID | kernel.NoDev,
@@ -156,7 +133,7 @@ func (r *Root) MountWritable() error {
 
 // Switch moves what the kernel has mounted into the root, and makes that the root.
 func (r *Root) Switch() error {
-	for _, m := range KernelMounts() {
+	for _, m := range kernelfs.Mounts() {
 		if err := r.M.MoveMount(m.Target, Dir+m.Target); err != nil {
 			return err
 		}

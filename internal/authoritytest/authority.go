@@ -1,4 +1,5 @@
-package registrytest
+// Package authoritytest issues certificates for servers and clients of tests.
+package authoritytest
 
 import (
 	"crypto/ecdsa"
@@ -20,8 +21,8 @@ type Authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// NewAuthority makes one that nobody trusts yet.
-func NewAuthority(t testing.TB) *Authority {
+// New makes one that nobody trusts yet.
+func New(t testing.TB) *Authority {
 	t.Helper()
 	key := newKey(t)
 	template := &x509.Certificate{
