@@ -67,6 +67,7 @@ type task struct {
 	spikes    spike.Detector
 	interval  time.Duration // between polls; zero before the first
 	burst     int           // questions that are left in this poll, with that under way; noBurst for never
+	free      bool          // the clock has run freely since a burst
 	claim     claim
 	complaint string // the last warning, without figures; "" when all is well
 	followed  bool   // a server, ever

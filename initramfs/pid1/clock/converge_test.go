@@ -90,7 +90,22 @@ func (w *world) rightAfter(until time.Duration) (after time.Duration) {
 	return after
 }
 
-// TestBurst: the first poll of a server, and one that stepped the clock, are four questions; nothing is asked sooner than two seconds
+// TestLearnsFrequency: the first poll after the burst tells what the oscillator is off by.
+func TestLearnsFrequency(t *testing.T) {
+	for _, drift := range []float64{-250, 250} {
+		random := rand.New(rand.NewPCG(3, 3))
+		inWorld(t, 1, func(w *world) {
+			w.Ahead, w.Drift = 300*time.Millisecond, drift
+			w.servers["10.0.0.1"].Delays(func() (time.Duration, time.Duration) { return quiet(random) })
+		}, func(w *world) {
+			if after := w.rightAfter(5 * time.Minute); after > 14*time.Second {
+				t.Errorf("%v ppm: within 10 ms for good after %s", drift, after)
+			}
+		})
+	}
+}
+
+// TestBurst: the first poll of a server, and one that stepped the clock, are eight questions; nothing is asked sooner than two seconds
 // later even if servers never agree with themselves.
 func TestBurst(t *testing.T) {
 	gaps := func(s *sntptest.Server) (gaps []time.Duration) {
@@ -105,7 +120,8 @@ func TestBurst(t *testing.T) {
 		wait(time.Minute)
 		w.servers["10.0.0.1"].Ahead(time.Second)
 		wait(time.Minute + 10*time.Second)
-		if got, want := gaps(w.servers["10.0.0.1"]), []time.Duration{two, two, two, minPoll, 2 * minPoll, two, two, two}; !slices.Equal(got, want) {
+		burst := slices.Repeat([]time.Duration{two}, burstSize-1)
+		if got, want := gaps(w.servers["10.0.0.1"]), slices.Concat(burst, []time.Duration{minPoll, 2 * minPoll}, burst); !slices.Equal(got, want) {
 			t.Errorf("asked after %v, want %v", got, want)
 		}
 	})
@@ -119,7 +135,7 @@ func TestBurst(t *testing.T) {
 		})
 	}, func(w *world) {
 		wait(10 * time.Minute)
-		if n := len(w.servers["10.0.0.1"].Asked()); n > 4*16 {
+		if n := len(w.servers["10.0.0.1"].Asked()); n > burstSize*14 {
 			t.Errorf("asked %d times in ten minutes", n)
 		}
 	})

@@ -23,7 +23,7 @@ const (
 	jump     = 15 * time.Minute // what changes the clock by more must be said more than once
 	maxError = 16 * time.Second // what the kernel calls unsynchronised
 
-	burstSize = 4               // questions in the first poll of a server, and after a step
+	burstSize = 8               // questions in the first poll of a server, and after a step, as ntpd's iburst
 	burstGap  = 2 * time.Second // between them; servers that limit their clients (ntpd) drop what comes sooner
 )
 
@@ -75,6 +75,8 @@ func (t *task) take(m measurement) time.Duration {
 	t.Log.Debugf("sample stats %s", fields("jitter", t.spikes.Jitter(), "poll_interval", t.interval, "spike", isSpike))
 	if !isSpike {
 		t.adjust(m, inBurst)
+	} else if !inBurst {
+		t.free = false // the next offset is that of more than minPoll
 	}
 	return t.next()
 }
@@ -100,6 +102,7 @@ func (t *task) next() time.Duration {
 		return burstGap
 	}
 	t.spikes.Settle()
+	t.free = true
 	return t.interval
 }
 
@@ -119,14 +122,15 @@ func nextInterval(now, offset time.Duration, isSpike bool) time.Duration {
 }
 
 // adjust corrects the clock by a measurement. In a burst that is quick: the offset is mostly that from before, which says nothing of
-// the frequency.
+// the frequency. The offset after minPoll is what the frequency has made of none: with a constant of 0 the kernel takes all of
+// it for that, offset / 32 s.
 func (t *task) adjust(m measurement, inBurst bool) {
 	a := kernel.Adjustment{
 		Offset: m.Offset, Step: m.Offset.Abs() > stepOver, Constant: bits.Len64(uint64(t.interval/time.Second)) - 1 - 4,
 		MaxError: m.RootDistance, EstError: t.spikes.Jitter(),
 	}
-	if inBurst {
-		a.Constant, a.Hold = 0, true
+	if inBurst || t.free {
+		a.Constant, a.Hold = 0, inBurst
 	}
 	if isLastOfMonth(t.Machine.Now().Add(m.Offset)) {
 		a.Leap = kernel.Leap(m.Leap) // the kernel acts at the end of the day, the server means that of the month
@@ -146,7 +150,7 @@ func (t *task) adjust(m measurement, inBurst bool) {
 	say("adjusting time (%s) by %s via %s, state %s, status %s", how, m.Offset, m.server, state.State, state.Status)
 	t.Log.Debugf("adjtime state %s", fields("constant", state.Constant, "offset", state.Offset,
 		"freq_offset", state.Frequency, "freq_offset_ppm", state.Frequency/65536))
-	t.followed, t.complaint = true, ""
+	t.followed, t.free, t.complaint = true, false, ""
 	t.update(func(s *Status) {
 		s.Source, s.Offset, s.Stratum, s.Leap = m.server, m.Offset, m.Stratum, m.Leap
 		s.Jitter, s.PollInterval, s.Faults = a.EstError, t.interval, nil
