@@ -21,7 +21,7 @@ import (
 	"github.com/bootwright/bootwright/machine/configarea/configareatest"
 )
 
-// TestBootExtensions boots an ISO with twelve extensions, one of which looks at what the others have done to the machine:
+// TestBootExtensions boots with twelve extensions, one of which looks at what the others have done to the machine:
 // modules of Debian's that the base leaves out and modules in the shape of a graphics driver's, loaded by the configuration
 // with parameters, firmware, a part of containerd's configuration, a program with a library of its own, microcode, and files
 // that all of them have.
@@ -39,8 +39,9 @@ func TestBootExtensions(t *testing.T) {
 		ext.File(fmt.Sprint("rootfs/usr/local/share/order/", i), 0o644, blob.String("is there"))
 		args = append(args, "--system-extension-image", realtest.Write(t, ext))
 	}
-	iso := built(t, "iso", "amd64", append(args, "--config", extensionsConfig(t), "--set", "input.extensionRules.mayReplace=[/usr/local/share/order/last]")...)
-	console := vmtest.Boot(t, vm.Options{Image: iso, As: vm.CDROM, Firmware: vm.UEFI, Until: regexp.MustCompile("ext-look: look: is over")})
+	machine := direct(t, baked(extensionsConfig(t), append(args, "--set", "input.extensionRules.mayReplace=[/usr/local/share/order/last]")...)...)
+	machine.Until = regexp.MustCompile("ext-look: look: is over")
+	console := vmtest.Boot(t, machine)
 	r, err := bootreport.Find([]byte(console))
 	if err != nil {
 		t.Fatal(err)
@@ -243,8 +244,8 @@ func TestBootDamagedExtensions(t *testing.T) {
 		ext.File(fmt.Sprint("rootfs/usr/local/share/", i), 0o644, blob.String(strings.Repeat(name, 1000)))
 		args = append(args, "--system-extension-image", realtest.Write(t, ext))
 	}
-	initrd := built(t, "initramfs", "amd64", args...)
-	image, err := os.ReadFile(initrd)
+	machine := direct(t, args...)
+	image, err := os.ReadFile(machine.Initrd)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,14 +261,10 @@ func TestBootDamagedExtensions(t *testing.T) {
 	copy(short[bytes.Index(short, []byte("hsqs")):], "gone")
 	at := bytes.Index(rotten, []byte("hsqs"))
 	clear(rotten[at+96 : bytes.Index(rotten, []byte("070701"))-8]) // all but the superblock
-	if err := os.WriteFile(initrd, image, 0o600); err != nil {
+	if err := os.WriteFile(machine.Initrd, image, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmdline, err := os.ReadFile(built(t, "cmdline", "amd64"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := vmtest.Report(t, vmtest.Boot(t, vm.Options{Kernel: built(t, "kernel", "amd64"), Initrd: initrd, Append: strings.TrimSpace(string(cmdline))}))
+	r := vmtest.Report(t, vmtest.Boot(t, machine))
 	for i, want := range []string{"", "no such file", "not a squashfs image", "left out", ""} {
 		if got := r.Extensions[i].Error; (got == "") != (want == "") || !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", r.Extensions[i].ID, got, want)

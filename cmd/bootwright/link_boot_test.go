@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bootwright/bootwright/internal/vm"
 	"github.com/bootwright/bootwright/internal/vm/vmtest"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/configarea/configareatest"
@@ -39,8 +38,9 @@ func TestBootLinked(t *testing.T) {
         vlans: [{vlanId: 5, addresses: [10.5.0.%d/24]}]
 %s`, i, i+1, tunnels[i]), 1) + "---\napiVersion: v1alpha1\nkind: ExtensionServiceConfig\nname: hello\nenvironment: [WHO=node-" + fmt.Sprint(i) + "]\n"
 	}
-	iso := built(t, "iso", "amd64", "--extra-kernel-arg", "talos.config=http://10.0.2.2:"+serve(t, configs)+"/${uuid}",
-		"--system-extension-image", serviceExtension(t, dir))
+	machine := direct(t, "--system-extension-image", serviceExtension(t, dir))
+	machine.Append += " talos.config=http://10.0.2.2:" + serve(t, configs) + "/${uuid}"
+	machine.Until = regexp.MustCompile("hello: was told the end")
 	qmp := func(i int) string { return filepath.Join(dir, fmt.Sprint("qmp", i)) }
 	var machines sync.WaitGroup
 	for i, port := range hello {
@@ -51,8 +51,9 @@ func TestBootLinked(t *testing.T) {
 				"-device", fmt.Sprintf("virtio-net-pci,netdev=w%d,mac=52:54:00:00:%02d:%02d", n, i, n))
 		}
 		machines.Go(func() {
-			_, err := vmtest.Try(t, vm.Options{Image: iso, As: vm.CDROM, Firmware: vm.BIOS, Until: regexp.MustCompile("hello: was told the end"), ExtraArgs: args})
-			if err != nil {
+			one := machine
+			one.ExtraArgs = args
+			if _, err := vmtest.Try(t, one); err != nil {
 				t.Error(err)
 			}
 		})

@@ -84,7 +84,7 @@ func checkOnline(t *testing.T, r *bootreport.Report, link string) {
 	t.Errorf("%s has no lease: %+v", link, r.Network)
 }
 
-// TestBootSeed boots an ISO beside a NoCloud seed.
+// TestBootSeed boots beside a NoCloud seed and an ISO that is none.
 func TestBootSeed(t *testing.T) {
 	vmtest.Need(t)
 	t.Parallel()
@@ -100,9 +100,9 @@ func TestBootSeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	drive := []string{"-drive", "if=none,id=seed,format=raw,readonly=on,file=" + file, "-device", "virtio-blk-pci,drive=seed"}
-	r := vmtest.Report(t, vmtest.Boot(t, vm.Options{
-		Image: built(t, "iso", "amd64"), As: vm.CDROM, Firmware: vm.UEFI, ExtraArgs: append(nic("n0"), drive...),
-	}))
+	machine := direct(t)
+	machine.Image, machine.As, machine.ExtraArgs = built(t, "iso", "amd64"), vm.CDROM, append(nic("n0"), drive...)
+	r := vmtest.Report(t, vmtest.Boot(t, machine))
 	if r.Config.Source != bootreport.SourceNoCloud || !strings.HasSuffix(r.Config.Origin, ": user-data") || len(r.Config.Documents) != 1 {
 		t.Errorf("configuration %+v", r.Config)
 	}
@@ -131,9 +131,10 @@ func TestBootBond(t *testing.T) {
         dummy: true
 `
 	port := serve(t, map[string]string{"/c.yaml": strings.Replace(configareatest.Worker("x"), "    hostname: x\n", links, 1)})
-	iso := built(t, "iso", "amd64", "--extra-kernel-arg", "talos.config=http://10.0.2.2:"+port+"/c.yaml",
-		"--extra-kernel-arg", "bond=bond1:eth0,eth1:mode=active-backup,miimon=100", "--extra-kernel-arg", "ip=bond1:dhcp")
-	r := vmtest.Report(t, vmtest.Boot(t, vm.Options{Image: iso, As: vm.CDROM, Firmware: vm.BIOS, ExtraArgs: append(nic("n0"), nic("n1")...)}))
+	machine := direct(t)
+	machine.Append += " talos.config=http://10.0.2.2:" + port + "/c.yaml bond=bond1:eth0,eth1:mode=active-backup,miimon=100 ip=bond1:dhcp"
+	machine.ExtraArgs = append(nic("n0"), nic("n1")...)
+	r := vmtest.Report(t, vmtest.Boot(t, machine))
 	var got []string
 	for _, l := range r.Network.Links {
 		text := l.Name + " " + l.Kind + " " + l.Master

@@ -10,13 +10,11 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/bootwright/bootwright/internal/vm"
 	"github.com/bootwright/bootwright/internal/vm/vmtest"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/configarea/configareatest"
@@ -96,10 +94,9 @@ func TestBootNode(t *testing.T) {
 	if err := os.WriteFile(file, []byte(nodeConfig(t)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	console := vmtest.Boot(t, vm.Options{
-		Image: built(t, "iso", "amd64", "--config", file), As: vm.CDROM, Firmware: vm.UEFI,
-		Until: regexp.MustCompile(bootreport.Ready), ExtraArgs: append(nic("n0"), "-uuid", "4c4c4544-0000-4000-8000-000000000001"),
-	})
+	machine := direct(t, baked(file)...)
+	machine.ExtraArgs = append(nic("n0"), "-uuid", "4c4c4544-0000-4000-8000-000000000001")
+	console := vmtest.Boot(t, machine)
 	r := vmtest.Report(t, console)
 	for what, c := range map[string]struct {
 		said []bootreport.Asked

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bootwright/bootwright/internal/vm"
 	"github.com/bootwright/bootwright/internal/vm/vmtest"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/configarea/configareatest"
@@ -29,7 +28,7 @@ func TestBootServices(t *testing.T) {
 	if err := os.WriteFile(config, []byte(serviceConfig()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	iso := built(t, "iso", "amd64", "--config", config, "--system-extension-image", serviceExtension(t, dir))
+	machine := direct(t, baked(config, "--system-extension-image", serviceExtension(t, dir))...)
 	web, metrics := freePort(t), freePort(t)
 	go func() {
 		page := get(t, web, "/")
@@ -43,13 +42,11 @@ func TestBootServices(t *testing.T) {
 		time.Sleep(5 * time.Second) // for the last report
 		get(t, web, "/end")
 	}()
-	console := vmtest.Boot(t, vm.Options{
-		Image: iso, As: vm.CDROM, Firmware: vm.BIOS, Until: regexp.MustCompile("hello: was told the end"),
-		ExtraArgs: []string{
-			"-netdev", fmt.Sprintf("user,id=services,hostfwd=tcp:127.0.0.1:%d-:8080,hostfwd=tcp:127.0.0.1:%d-:11234", web, metrics),
-			"-device", "virtio-net-pci,netdev=services",
-		},
-	})
+	machine.Until, machine.ExtraArgs = regexp.MustCompile("hello: was told the end"), []string{
+		"-netdev", fmt.Sprintf("user,id=services,hostfwd=tcp:127.0.0.1:%d-:8080,hostfwd=tcp:127.0.0.1:%d-:11234", web, metrics),
+		"-device", "virtio-net-pci,netdev=services",
+	}
+	console := vmtest.Boot(t, machine)
 	if !strings.Contains(console, `ext-dump: sandbox_image = "registry.k8s.io/pause:3.8"`) {
 		t.Error("containerd config dump does not have the pinned sandbox image")
 	}

@@ -18,39 +18,48 @@ import (
 // ntp is where QEMU's machines find a server at 10.0.2.2; machine.time takes no port.
 const ntp = "127.0.0.1:123"
 
-// timed is an ISO for machines that say all about their time, and whose machine.time is fields.
-func timed(t *testing.T, fields string) string {
+// timed is a machine that says all about its time, and whose machine.time is fields.
+func timed(t *testing.T, fields string) vm.Options {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "node.yaml")
 	text := strings.Replace(configareatest.Worker("timed"), "machine:\n", "machine:\n  time: {"+fields+"}\n", 1)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return built(t, "iso", "amd64", "--extra-kernel-arg", "debug", "--config", file)
+	o := direct(t, baked(file)...)
+	o.Append += " debug"
+	return o
 }
 
 // bootUntil boots a machine whose RTC says clock until its console says what is awaited, and returns the console.
-func bootUntil(t *testing.T, iso, clock, awaited string, extra ...string) string {
+func bootUntil(t *testing.T, o vm.Options, clock, awaited string) string {
 	t.Helper()
-	return vmtest.Boot(t, vm.Options{
-		Image: iso, As: vm.CDROM, Firmware: vm.BIOS, Until: regexp.MustCompile(awaited),
-		ExtraArgs: append(append(nic("n0"), "-rtc", "base="+clock), extra...),
-	})
+	o.Until, o.ExtraArgs = regexp.MustCompile(awaited), append(nic("n0"), "-rtc", "base="+clock)
+	return vmtest.Boot(t, o)
 }
 
 // synced is the part of the boot report that says that the time is right, with the time.
 const synced = `"clock":\{"now":"([^"]*)","synced":true,"servers":\["10\.0\.2\.2"\],"source":"10\.0\.2\.2",[^}]*\},`
 
-// TestBootTime boots machines whose clock is years off, beside chronyd.
+// TestBootTime boots machines whose clock is wrong or whose server is, one after another, because a server has one port.
 func TestBootTime(t *testing.T) {
 	vmtest.Need(t)
+	t.Parallel()
+	t.Run("years", testYears)
+	t.Run("slew", testSlew)
+	t.Run("liar", testLiar)
+	t.Run("timeout", testTimeout)
+}
+
+// testYears boots machines whose clock is years off, beside chronyd.
+func testYears(t *testing.T) {
 	sntptest.Chrony(t, ntp)
-	iso := timed(t, "servers: [10.0.2.2]")
+	machine := timed(t, "servers: [10.0.2.2]")
 	for clock, says := range map[string]string{
 		"2020-01-01T00:00:00": "it is set to when the image was built, ",
 		"2040-01-01T00:00:00": "10.0.2.2 says that the clock is off by -",
 	} {
-		console := bootUntil(t, iso, clock, synced)
+		console := bootUntil(t, machine, clock, synced)
 		for _, want := range []string{says, "adjusting time (step) by ", " via 10.0.2.2, state TIME_OK, status STA_NANO", `"leap": 0, "stratum": 5, "precision": `} {
 			if !strings.Contains(console, want) {
 				t.Errorf("%s: %q is not said", clock, want)
@@ -63,10 +72,9 @@ func TestBootTime(t *testing.T) {
 	}
 }
 
-// TestBootTimeSlew: a clock that a server has stepped, and that is then off by 300 ms, is slewed. The step itself is right to half a
+// testSlew: a clock that a server has stepped, and that is then off by 300 ms, is slewed. The step itself is right to half a
 // round trip, which is long on a busy machine.
-func TestBootTimeSlew(t *testing.T) {
-	vmtest.Need(t)
+func testSlew(t *testing.T) {
 	var s sntptest.Server
 	var answers atomic.Int32
 	s.Edit(func([]byte) {
@@ -82,9 +90,8 @@ func TestBootTimeSlew(t *testing.T) {
 	}
 }
 
-// TestBootTimeLiar: what a lying server says is refused, each lie with its reason.
-func TestBootTimeLiar(t *testing.T) {
-	vmtest.Need(t)
+// testLiar: what a lying server says is refused, each lie with its reason.
+func testLiar(t *testing.T) {
 	var s sntptest.Server
 	lies := []func(p []byte){
 		func(p []byte) { p[24]++ },
@@ -119,9 +126,8 @@ func TestBootTimeLiar(t *testing.T) {
 	}
 }
 
-// TestBootTimeout: a machine without a server that answers goes on when it was told to.
-func TestBootTimeout(t *testing.T) {
-	vmtest.Need(t)
+// testTimeout: a machine without a server that answers goes on when it was told to.
+func testTimeout(t *testing.T) {
 	var s sntptest.Server
 	s.Edit(sntptest.Silence)
 	s.Listen(t, ntp)

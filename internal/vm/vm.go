@@ -73,6 +73,7 @@ type Options struct {
 type Result struct {
 	Match   string        // what Until matched; "" if it did not
 	Elapsed time.Duration // from the start of QEMU to the match, or to its end
+	CPU     time.Duration // that QEMU took of this computer's processors: unlike Elapsed, the same on a busy one
 	Accel   string        // "kvm" or "tcg"
 	Command []string      // QEMU's command line
 }
@@ -134,6 +135,9 @@ func watch(ctx context.Context, o Options, res Result) (Result, error) {
 	err := startWith(cmd, o.Input)
 	if err == nil {
 		err = cmd.Wait()
+	}
+	if s := cmd.ProcessState; s != nil {
+		res.CPU = s.UserTime() + s.SystemTime()
 	}
 	if context.Cause(run) == errMatched {
 		res.Match, res.Elapsed = out.result()
