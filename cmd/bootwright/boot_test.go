@@ -54,7 +54,7 @@ func TestBoot(t *testing.T) {
 		{"bios disk", vm.Options{Image: iso, As: vm.Disk, Firmware: vm.BIOS}},
 		{"bios usb", vm.Options{Image: iso, As: vm.USB, Firmware: vm.BIOS}},
 		{"uefi uki", vm.Options{Kernel: built(t, "metal-uki", "amd64"), Firmware: vm.UEFI}},
-		{"bios kernel", direct(t)},
+		{"bios kernel", withoutLoader(t)},
 		{"uefi arm64 cdrom", vm.Options{Arch: "arm64", Image: isoARM, As: vm.CDROM}},
 		{"uefi arm64 disk", vm.Options{Arch: "arm64", Image: isoARM, As: vm.Disk}},
 	} {
@@ -88,9 +88,9 @@ func checkReport(t *testing.T, r *bootreport.Report, firmware, arch string) {
 	}
 }
 
-// direct is a machine that QEMU gives kernel and initramfs, the latter built with more arguments: for tests of what comes after a boot
+// withoutLoader is a machine that QEMU gives kernel and initramfs, the latter built with more arguments: for tests of what comes after a boot
 // loader. Under TCG loading an ISO takes GRUB four times as long as all the rest of a boot, and systemd-boot twice as long.
-func direct(t *testing.T, more ...string) vm.Options {
+func withoutLoader(t *testing.T, more ...string) vm.Options {
 	t.Helper()
 	cmdline, err := os.ReadFile(built(t, "cmdline", "amd64"))
 	if err != nil {

@@ -39,7 +39,7 @@ func TestBootExtensions(t *testing.T) {
 		ext.File(fmt.Sprint("rootfs/usr/local/share/order/", i), 0o644, blob.String("is there"))
 		args = append(args, "--system-extension-image", realtest.Write(t, ext))
 	}
-	machine := direct(t, baked(extensionsConfig(t), append(args, "--set", "input.extensionRules.mayReplace=[/usr/local/share/order/last]")...)...)
+	machine := withoutLoader(t, baked(extensionsConfig(t), append(args, "--set", "input.extensionRules.mayReplace=[/usr/local/share/order/last]")...)...)
 	machine.Until = regexp.MustCompile("ext-look: look: is over")
 	console := vmtest.Boot(t, machine)
 	r, err := bootreport.Find([]byte(console))
@@ -244,7 +244,7 @@ func TestBootDamagedExtensions(t *testing.T) {
 		ext.File(fmt.Sprint("rootfs/usr/local/share/", i), 0o644, blob.String(strings.Repeat(name, 1000)))
 		args = append(args, "--system-extension-image", realtest.Write(t, ext))
 	}
-	machine := direct(t, args...)
+	machine := withoutLoader(t, args...)
 	image, err := os.ReadFile(machine.Initrd)
 	if err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ func TestBootLinked(t *testing.T) {
         vlans: [{vlanId: 5, addresses: [10.5.0.%d/24]}]
 %s`, i, i+1, tunnels[i]), 1) + "---\napiVersion: v1alpha1\nkind: ExtensionServiceConfig\nname: hello\nenvironment: [WHO=node-" + fmt.Sprint(i) + "]\n"
 	}
-	machine := direct(t, "--system-extension-image", serviceExtension(t, dir))
+	machine := withoutLoader(t, "--system-extension-image", serviceExtension(t, dir))
 	machine.Append += " talos.config=http://10.0.2.2:" + serve(t, configs) + "/${uuid}"
 	machine.Until = regexp.MustCompile("hello: was told the end")
 	qmp := func(i int) string { return filepath.Join(dir, fmt.Sprint("qmp", i)) }

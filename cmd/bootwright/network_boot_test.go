@@ -100,7 +100,7 @@ func TestBootSeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	drive := []string{"-drive", "if=none,id=seed,format=raw,readonly=on,file=" + file, "-device", "virtio-blk-pci,drive=seed"}
-	machine := direct(t)
+	machine := withoutLoader(t)
 	machine.Image, machine.As, machine.ExtraArgs = built(t, "iso", "amd64"), vm.CDROM, append(nic("n0"), drive...)
 	r := vmtest.Report(t, vmtest.Boot(t, machine))
 	if r.Config.Source != bootreport.SourceNoCloud || !strings.HasSuffix(r.Config.Origin, ": user-data") || len(r.Config.Documents) != 1 {
@@ -131,7 +131,7 @@ func TestBootBond(t *testing.T) {
         dummy: true
 `
 	port := serve(t, map[string]string{"/c.yaml": strings.Replace(configareatest.Worker("x"), "    hostname: x\n", links, 1)})
-	machine := direct(t)
+	machine := withoutLoader(t)
 	machine.Append += " talos.config=http://10.0.2.2:" + port + "/c.yaml bond=bond1:eth0,eth1:mode=active-backup,miimon=100 ip=bond1:dhcp"
 	machine.ExtraArgs = append(nic("n0"), nic("n1")...)
 	r := vmtest.Report(t, vmtest.Boot(t, machine))

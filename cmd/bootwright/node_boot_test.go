@@ -94,7 +94,7 @@ func TestBootNode(t *testing.T) {
 	if err := os.WriteFile(file, []byte(nodeConfig(t)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	machine := direct(t, baked(file)...)
+	machine := withoutLoader(t, baked(file)...)
 	machine.ExtraArgs = append(nic("n0"), "-uuid", "4c4c4544-0000-4000-8000-000000000001")
 	console := vmtest.Boot(t, machine)
 	r := vmtest.Report(t, console)

@@ -28,7 +28,7 @@ func TestBootServices(t *testing.T) {
 	if err := os.WriteFile(config, []byte(serviceConfig()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	machine := direct(t, baked(config, "--system-extension-image", serviceExtension(t, dir))...)
+	machine := withoutLoader(t, baked(config, "--system-extension-image", serviceExtension(t, dir))...)
 	web, metrics := freePort(t), freePort(t)
 	go func() {
 		page := get(t, web, "/")

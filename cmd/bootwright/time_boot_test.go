@@ -26,7 +26,7 @@ func timed(t *testing.T, fields string) vm.Options {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := direct(t, baked(file)...)
+	o := withoutLoader(t, baked(file)...)
 	o.Append += " debug"
 	return o
 }
