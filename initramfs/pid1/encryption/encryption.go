@@ -15,10 +15,10 @@ package encryption
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/bootwright/bootwright/formats/luks2"
 	"github.com/bootwright/bootwright/initramfs/pid1/encryption/keys"
@@ -51,65 +51,93 @@ type Deps struct {
 	Scratch string              // a folder in memory; "" is /run/bootwright
 }
 
-// Opener opens volumes.
+// Opener opens volumes, for one goroutine.
 type Opener struct {
 	Deps
-	luks luks.Cryptsetup
+	luks  luks.Cryptsetup
+	tried map[attempt]error // nil or luks.ErrWrongKey: a key takes its time, and is tried once a boot
+}
+
+// attempt is a passphrase for what is in a slot, which its salt tells from what was there before.
+type attempt struct {
+	device, salt string
+	secret       [sha256.Size]byte
 }
 
 // New is an Opener.
 func New(d Deps) *Opener {
 	d.Scratch = cmp.Or(d.Scratch, "/run/bootwright")
-	return &Opener{d, luks.Cryptsetup{Processes: d.M, Program: d.Program}}
+	return &Opener{d, luks.Cryptsetup{Processes: d.M, Program: d.Program}, map[attempt]error{}}
 }
 
 // Name is the name of a volume's mapping in /dev/mapper.
 func Name(volume string) string { return "luks2-" + volume }
 
+// Request is a volume that is to be open.
+type Request struct {
+	Device string // of its partition: /dev/vda5
+	Label  string // STATE
+	Config *v1alpha1.Encryption
+	// OpenOnly leaves the slots alone: Config is from META, and the machine configuration may want other keys.
+	OpenOnly bool
+	// Opens is called when a key of Config has opened the volume, before a slot is changed, which its error prevents.
+	Opens func(context.Context) error
+}
+
+// Result is what became of a Request.
+type Result struct {
+	Mapped  string // the device of what is inside: /dev/mapper/luks2-STATE; "" where the volume is locked
+	Status  bootreport.EncryptedVolume
+	InOrder bool // the slots hold the keys of Config, and of the machine's none else
+	Again   bool // another attempt may get further, as nothing but a service or the TPM was in the way
+}
+
 // volume is a volume that is being opened.
 type volume struct {
 	*Opener
-	device, label string
-	config        *v1alpha1.Encryption
-	keys          []keys.Key // by slot
-	status        bootreport.EncryptedVolume
-	header        *luks2.Header // as it was read last
-	isFile        bool          // device is a file in which a header is made
+	Request
+	keys   []keys.Key // by slot
+	result Result
+	header *luks2.Header // as it was read last
+	isFile bool          // Device is a file in which a header is made
 }
 
-// Open opens the volume on a device (/dev/vda5) and returns the device of what is inside (/dev/mapper/luks2-STATE). Where the
-// device is blank, it is encrypted first. Then the key slots are made those of the configuration. One that is open already
-// has its slots looked after only, which is how a new configuration takes effect.
+// Open opens a volume. Where its device is blank, it is encrypted first. Then the key slots are made those of the
+// configuration. One that is open already has its slots looked after only, which is how a new configuration takes effect.
 //
-// The status says what was found and done, also with an error. An error of kind Unavailable may pass, as when a service does
+// The result says what was found and done, also with an error. An error of kind Unavailable may pass, as when a service does
 // not answer; of kind Invalid, a person has to act.
-func (o *Opener) Open(ctx context.Context, device, label string, c *v1alpha1.Encryption) (mapped string, status bootreport.EncryptedVolume, err error) {
-	v := &volume{Opener: o, device: device, label: label, config: c}
-	v.status = bootreport.EncryptedVolume{Volume: label, Device: device, State: bootreport.EncryptionLocked, Keys: []bootreport.EncryptionKey{}}
+func (o *Opener) Open(ctx context.Context, q Request) (Result, error) {
+	v := &volume{Opener: o, Request: q}
+	v.result.Status = bootreport.EncryptedVolume{Volume: q.Label, Device: q.Device, State: bootreport.EncryptionLocked, Keys: []bootreport.EncryptionKey{}}
 	m := o.Keys()
-	for _, k := range c.Keys {
-		v.keys = append(v.keys, keys.New(k, label, m))
+	for _, k := range q.Config.Keys {
+		v.keys = append(v.keys, keys.New(k, q.Label, m))
 	}
 	slices.SortStableFunc(v.keys, func(a, b keys.Key) int { return a.Slot - b.Slot })
+	status := &v.result.Status
 	for _, k := range v.keys {
-		v.status.Keys = append(v.status.Keys, bootreport.EncryptionKey{Slot: k.Slot, Kind: k.Kind, State: bootreport.KeyUntried})
+		status.Keys = append(status.Keys, bootreport.EncryptionKey{Slot: k.Slot, Kind: k.Kind, State: bootreport.KeyUntried})
 	}
-	if err := v.open(ctx); err != nil {
-		v.status.Error = err.Error()
-		return "", v.status, err
+	err := v.open(ctx)
+	if err != nil {
+		status.Error = err.Error()
+		v.result.Again = report.KindOf(err) == report.Unavailable
 	}
-	v.status.State, v.status.Mapped = bootreport.EncryptionOpen, "/dev/mapper/"+Name(label)
-	return v.status.Mapped, v.status, nil
+	if v.result.Mapped != "" {
+		status.State, status.Mapped = bootreport.EncryptionOpen, v.result.Mapped
+	}
+	return v.result, err
 }
 
 // open does what Open says.
 func (v *volume) open(ctx context.Context) error {
-	mapped, err := v.luks.Mapped(ctx, Name(v.label))
+	on, err := v.luks.Mapped(ctx, Name(v.Label))
 	if err != nil {
 		return err
 	}
-	if mapped != "" && mapped != v.device {
-		return report.Errorf(report.Invalid, "%s is open already, on %s and not on %s", v.label, mapped, v.device)
+	if on != "" && on != v.Device {
+		return report.Errorf(report.Invalid, "%s is open already, on %s and not on %s", v.Label, on, v.Device)
 	}
 	blank, err := v.look(ctx)
 	if err != nil {
@@ -117,41 +145,66 @@ func (v *volume) open(ctx context.Context) error {
 	}
 	var by *luks.Key
 	if blank {
-		if mapped != "" { // the device was overwritten since
-			if err := v.luks.Close(ctx, Name(v.label)); err != nil {
-				return err
-			}
-			mapped = ""
+		if by, err = v.encrypt(ctx, on != ""); err != nil {
+			return fmt.Errorf("encrypt %s: %w", v.Device, err)
 		}
-		if by, err = v.format(ctx); err != nil {
-			return fmt.Errorf("encrypt %s: %w", v.device, err)
-		}
+		on = ""
 	}
-	by, err = v.unlock(ctx, by, mapped != "")
-	if err != nil {
+	if on != "" {
+		v.result.Mapped = mapped(v.Label)
+	}
+	if by, err = v.unlock(ctx, by); err != nil {
 		return err
 	}
-	v.status.Slot = &by.Slot
-	if !v.status.Formatted {
-		v.sync(ctx, *by)
+	v.result.Mapped, v.result.Status.Slot = mapped(v.Label), &by.Slot
+	if v.OpenOnly {
+		return nil
 	}
+	if v.Opens != nil {
+		if err := v.Opens(ctx); err != nil {
+			return err
+		}
+	}
+	if v.result.Status.Formatted {
+		v.result.InOrder = !slices.ContainsFunc(v.result.Status.Keys, func(k bootreport.EncryptionKey) bool { return k.State != bootreport.KeyWorks })
+		return nil
+	}
+	v.result.Again = false // what has kept keys from being tried does not matter any more
+	v.sync(ctx, *by)
 	return nil
 }
 
+// mapped is the device of what is inside a volume.
+func mapped(volume string) string { return "/dev/mapper/" + Name(volume) }
+
+// encrypt encrypts the device, which is blank. Where the volume is open, the device was overwritten since.
+func (v *volume) encrypt(ctx context.Context, isOpen bool) (*luks.Key, error) {
+	if v.OpenOnly {
+		return nil, report.Errorf(report.Invalid, "it is blank, and there is no machine configuration")
+	}
+	if isOpen {
+		if err := v.luks.Close(ctx, Name(v.Label)); err != nil {
+			return nil, err
+		}
+	}
+	return v.format(ctx)
+}
+
 // unlock opens the volume with by, or else with the first key that opens it. Where it is open already, the key is tried only.
-func (v *volume) unlock(ctx context.Context, by *luks.Key, isOpen bool) (*luks.Key, error) {
+func (v *volume) unlock(ctx context.Context, by *luks.Key) (*luks.Key, error) {
 	if by != nil {
-		return by, v.luks.Open(ctx, v.device, Name(v.label), *by, v.config.Options)
+		return by, v.luks.Open(ctx, v.Device, Name(v.Label), *by, v.Config.Options)
 	}
 	kind, reasons := report.Invalid, []error{}
 	for i, k := range v.keys {
 		key, err := v.find(ctx, k)
-		switch {
-		case err != nil:
-		case isOpen:
-			err = v.luks.Test(ctx, v.device, key)
-		default:
-			err = v.luks.Open(ctx, v.device, Name(v.label), key, v.config.Options)
+		if err == nil {
+			err = v.try(key, func() error {
+				if v.result.Mapped != "" {
+					return v.luks.Test(ctx, v.Device, key)
+				}
+				return v.luks.Open(ctx, v.Device, Name(v.Label), key, v.Config.Options)
+			})
 		}
 		if err == nil {
 			v.set(i, bootreport.KeyWorks, nil)
@@ -164,7 +217,21 @@ func (v *volume) unlock(ctx context.Context, by *luks.Key, isOpen bool) (*luks.K
 		v.set(i, state, err)
 		reasons = append(reasons, fmt.Errorf("slot %d (%s): %w", k.Slot, k.Kind, err))
 	}
-	return nil, report.Errorf(kind, "no configured key opens %s on %s: %w", v.label, v.device, errors.Join(reasons...))
+	return nil, report.Errorf(kind, "no configured key opens %s on %s: %w", v.Label, v.Device, errors.Join(reasons...))
+}
+
+// try tells whether a key opens its slot, which with finds out where that is not known. A key that does open it is given to
+// with nonetheless while the volume is locked.
+func (v *volume) try(key luks.Key, with func() error) error {
+	a := attempt{v.Device, v.header.Keyslots[key.Slot].KDF.Salt, sha256.Sum256(key.Secret)}
+	if err, ok := v.tried[a]; ok && (err != nil || v.result.Mapped != "") {
+		return err
+	}
+	err := with()
+	if err == nil || errors.Is(err, luks.ErrWrongKey) {
+		v.tried[a] = err
+	}
+	return err
 }
 
 // definite reports whether err will be the same at the next attempt.
@@ -178,32 +245,9 @@ func definite(err error) bool {
 
 // set notes how the i-th key is.
 func (v *volume) set(i int, state string, reason error) {
-	v.status.Keys[i].State, v.status.Keys[i].Reason = state, ""
+	v.result.Status.Keys[i].State, v.result.Status.Keys[i].Reason = state, ""
 	if reason != nil {
-		v.status.Keys[i].Reason = reason.Error()
-	}
-}
-
-// The waits between attempts of Retry: the first, then twice the last, up to the longest.
-const (
-	firstWait   = time.Second
-	longestWait = 30 * time.Second
-)
-
-// Retry opens a volume as Open does, again and again as long as the error is one that may pass. tell gets the status after
-// each attempt.
-func (o *Opener) Retry(ctx context.Context, device, label string, c *v1alpha1.Encryption, tell func(bootreport.EncryptedVolume)) (mapped string, err error) {
-	for wait := firstWait; ; wait = min(2*wait, longestWait) {
-		mapped, status, err := o.Open(ctx, device, label, c)
-		tell(status)
-		if err == nil || report.KindOf(err) != report.Unavailable {
-			return mapped, err
-		}
-		o.Log.Warnf("%v; again in %s", err, wait)
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return "", context.Cause(ctx)
-		}
+		v.result.Status.Keys[i].Reason = reason.Error()
+		v.result.Again = v.result.Again || report.KindOf(reason) == report.Unavailable
 	}
 }

@@ -18,7 +18,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/luks2"
@@ -51,6 +50,7 @@ type machine struct {
 	mu      sync.Mutex
 	mapped  string
 	ops     int // done since the boot
+	tests   int // of keys
 	power   int // fails after that many; -1 never
 	unsaved []change
 	lose    *rand.Rand // which unsaved writes are lost with the power; nil loses none
@@ -131,7 +131,9 @@ func (m *machine) Start(c kernel.Command) (kernel.Process, error) {
 	case what == "open" && !isTest:
 		c.Args = append([]string{"open", "--test-passphrase"}, slices.DeleteFunc(c.Args[1:len(c.Args)-1], func(s string) bool { return strings.HasPrefix(s, "--perf-") })...)
 		m.mapped = m.disk
-	case isTest, what == "luksDump":
+	case isTest:
+		m.tests++
+	case what == "luksDump":
 	default:
 		if err := m.step(); err != nil {
 			return nil, err
@@ -320,14 +322,19 @@ func states(s bootreport.EncryptedVolume) string {
 	return strings.Join(all, ", ")
 }
 
+// request is to open the machine's volume.
+func (m *machine) request(c *v1alpha1.Encryption) Request {
+	return Request{Device: m.disk, Label: label, Config: c}
+}
+
 // open opens the machine's volume in a boot without power failures, which must work.
 func (m *machine) open(c *v1alpha1.Encryption) bootreport.EncryptedVolume {
 	m.t.Helper()
-	mapped, s, err := m.boot(-1).Open(m.t.Context(), m.disk, label, c)
-	if err != nil || mapped != "/dev/mapper/luks2-STATE" || s.State != "open" || m.mapped != m.disk {
-		m.t.Fatalf("%q, %+v, %v", mapped, s, err)
+	r, err := m.boot(-1).Open(m.t.Context(), m.request(c))
+	if err != nil || r.Mapped != "/dev/mapper/luks2-STATE" || r.Status.State != "open" || m.mapped != m.disk {
+		m.t.Fatalf("%+v, %v", r, err)
 	}
-	return s
+	return r.Status
 }
 
 // TestRotation goes through the life of a volume's keys.
@@ -416,9 +423,9 @@ func TestLocked(t *testing.T) {
 	}
 	locked := func(c *v1alpha1.Encryption, kind report.Kind, wantStates string, want ...string) {
 		t.Helper()
-		mapped, s, err := m.boot(-1).Open(t.Context(), m.disk, label, c)
-		if mapped != "" || s.State != "locked" || report.KindOf(err) != kind || states(s) != wantStates || s.Error != err.Error() {
-			t.Fatalf("%q, %+v, %v of kind %v", mapped, s, err, report.KindOf(err))
+		r, err := m.boot(-1).Open(t.Context(), m.request(c))
+		if s := r.Status; r.Mapped != "" || s.State != "locked" || report.KindOf(err) != kind || states(s) != wantStates || s.Error != err.Error() || r.Again != (kind == report.Unavailable) {
+			t.Fatalf("%+v, %v of kind %v", r, err, report.KindOf(err))
 		}
 		for _, w := range want {
 			if !strings.Contains(err.Error(), w) {
@@ -455,50 +462,81 @@ func TestLocked(t *testing.T) {
 	}
 }
 
-// TestRetry opens a volume whose only key is with a service that comes back.
-func TestRetry(t *testing.T) {
-	t.Parallel()
-	m := newMachine(t)
-	c := encryption(t, "0 kms")
-	m.open(c)
-	m.kms.away = true
-	var seen []string
-	mapped, err := m.boot(-1).Retry(t.Context(), m.disk, label, c, func(s bootreport.EncryptedVolume) {
-		seen = append(seen, s.State)
-		m.kms.away = false
-	})
-	if err != nil || mapped == "" || !reflect.DeepEqual(seen, []string{"locked", "open"}) || !strings.Contains(strings.Join(m.log, "\n"), "again in 1s") {
-		t.Errorf("%q, %v, %v, %q", mapped, err, seen, m.log)
-	}
-	if _, err := m.boot(-1).Retry(t.Context(), m.disk, label, encryption(t, "0 static x"), func(bootreport.EncryptedVolume) {}); report.KindOf(err) != report.Invalid {
-		t.Errorf("what does not pass is not tried again: %v", err)
-	}
-	m.kms.away = true
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if _, err := m.boot(-1).Retry(ctx, m.disk, label, c, func(bootreport.EncryptedVolume) {}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("%v", err)
-	}
-}
-
 // TestOpenAlready is a volume that is open, whose configuration has changed, or that was overwritten.
 func TestOpenAlready(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	m.open(encryption(t, "0 nodeID"))
+	m.open(encryption(t, "0 nodeID", "1 kms"))
 	o := m.boot(-1)
 	m.mapped = m.disk
-	_, s, err := o.Open(t.Context(), m.disk, label, encryption(t, "0 nodeID", "3 static x"))
-	if err != nil || states(s) != "0 works, 3 added" || !m.opens("x", "3") {
-		t.Errorf("%+v, %v", s, err)
+	r, err := o.Open(t.Context(), m.request(encryption(t, "0 nodeID", "3 static x")))
+	if err != nil || states(r.Status) != "0 works, 3 added" || !m.opens("x", "3") || !r.InOrder || r.Again {
+		t.Errorf("%+v, %v", r, err)
+	}
+	m.kms.away = true
+	r, err = o.Open(t.Context(), m.request(encryption(t, "0 nodeID", "3 static x", "4 kms")))
+	if err != nil || states(r.Status) != "0 works, 3 works, 4 failed" || r.InOrder || !r.Again {
+		t.Errorf("a service that is away: %+v, %v", r, err)
+	}
+	m.ops = 0
+	if r, err = o.Open(t.Context(), m.request(encryption(t, "0 static y"))); report.KindOf(err) != report.Invalid || r.Status.State != "open" || r.Mapped == "" || m.ops > 0 {
+		t.Errorf("no key of the list opens it: %+v, %v", r, err)
 	}
 	m.write(make([]byte, 17<<20), 0)
-	if _, s, err = o.Open(t.Context(), m.disk, label, encryption(t, "0 nodeID")); err != nil || !s.Formatted {
-		t.Errorf("%+v, %v", s, err)
+	q := m.request(encryption(t, "0 nodeID"))
+	q.OpenOnly = true
+	if r, err = o.Open(t.Context(), q); report.KindOf(err) != report.Invalid || m.ops > 0 {
+		t.Errorf("nothing is encrypted by META: %+v, %v", r, err)
+	}
+	q.OpenOnly = false
+	if r, err = o.Open(t.Context(), q); err != nil || !r.Status.Formatted || !r.InOrder {
+		t.Errorf("%+v, %v", r, err)
 	}
 	m.mapped = "/dev/vdb1"
-	if _, _, err = o.Open(t.Context(), m.disk, label, encryption(t, "0 nodeID")); report.KindOf(err) != report.Invalid || !strings.Contains(err.Error(), "on /dev/vdb1") {
+	if _, err = o.Open(t.Context(), q); report.KindOf(err) != report.Invalid || !strings.Contains(err.Error(), "on /dev/vdb1") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestOpens: whoever is told that a key opens the volume is told before any slot is changed, and can prevent it; a list from
+// META changes none; and what a key's derivation has said is not asked again.
+func TestOpens(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.open(encryption(t, "0 nodeID", "1 static a"))
+	o, q := m.boot(-1), m.request(encryption(t, "0 nodeID", "1 static b", "2 static c"))
+	told := errors.New("told")
+	q.Opens = func(context.Context) error { return told }
+	r, err := o.Open(t.Context(), q)
+	if !errors.Is(err, told) || m.ops > 0 || r.Mapped == "" || r.Status.State != "open" || r.InOrder {
+		t.Errorf("%+v, %v after %d changes", r, err, m.ops)
+	}
+	q.Config, q.OpenOnly = encryption(t, "0 nodeID", "2 static c"), true
+	if r, err = o.Open(t.Context(), q); err != nil || m.ops > 0 || states(r.Status) != "0 works, 2 untried" {
+		t.Errorf("%+v, %v after %d changes", r, err, m.ops)
+	}
+	q.OpenOnly, q.Opens = false, func(context.Context) error {
+		if m.ops > 0 {
+			t.Error("told too late")
+		}
+		return nil
+	}
+	open := func() (Result, error) {
+		m.ops = 0
+		return o.Open(t.Context(), q)
+	}
+	if r, err = open(); err != nil || !reflect.DeepEqual(r.Status.Removed, []int{1}) || !r.InOrder {
+		t.Errorf("%+v, %v", r, err)
+	}
+	m.tests = 0
+	for range 2 {
+		if r, err = open(); err != nil || !r.InOrder || m.tests > 1 { // that of slot 2, which was new
+			t.Errorf("%+v, %v after %d derivations", r, err, m.tests)
+		}
+	}
+	q.Config = encryption(t, "0 nodeID", "2 static d")
+	if r, err = open(); err != nil || states(r.Status) != "0 works, 2 replaced" {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 
@@ -552,7 +590,8 @@ func TestStates(t *testing.T) {
 			if tt.keys == nil {
 				tt.keys = []string{"0 nodeID"}
 			}
-			_, s, err := m.boot(-1).Open(t.Context(), m.disk, label, encryption(t, tt.keys...))
+			r, err := m.boot(-1).Open(t.Context(), m.request(encryption(t, tt.keys...)))
+			s := r.Status
 			if tt.fault != "" {
 				after, readErr := os.ReadFile(m.disk)
 				if report.KindOf(err) != report.Invalid || !strings.Contains(err.Error(), tt.fault) || readErr != nil || !bytes.Equal(before, after) {
@@ -613,14 +652,15 @@ func TestPowerFailures(t *testing.T) {
 				if cut%2 == 1 {
 					m.lose = rand.New(rand.NewPCG(1, uint64(cut)))
 				}
-				_, s, err := m.boot(cut).Open(t.Context(), m.disk, label, after)
+				_, err := m.boot(cut).Open(t.Context(), m.request(after))
 				done = err == nil && m.ops < cut // the power lasted
 				m.crash()
 				if !done {
 					points++
 					m.checkState(t, cut, tt.before != nil, after, both)
 				}
-				if s = m.open(after); strings.Contains(states(s), "failed") || s.Formatted && tt.before != nil {
+				s := m.open(after)
+				if strings.Contains(states(s), "failed") || s.Formatted && tt.before != nil {
 					t.Fatalf("cut after %d: the next boot: %+v", cut, s)
 				}
 				slots, _ := m.slots()
@@ -643,7 +683,7 @@ func TestPowerFailures(t *testing.T) {
 // checkState checks the state that a power failure has left: a key of the new or the old configuration opens the volume.
 func (m *machine) checkState(t *testing.T, cut int, mustOpen bool, after *v1alpha1.Encryption, before []v1alpha1.EncryptionKey) {
 	t.Helper()
-	v := &volume{Opener: m.boot(-1), device: m.disk, label: label, config: after}
+	v := &volume{Opener: m.boot(-1), Request: m.request(after)}
 	blank, err := v.look(t.Context())
 	if blank && !mustOpen {
 		return
@@ -663,7 +703,7 @@ func (m *machine) checkState(t *testing.T, cut int, mustOpen bool, after *v1alph
 // secretOf is a passphrase of the first key that opens the volume.
 func (m *machine) secretOf(c *v1alpha1.Encryption) string {
 	m.t.Helper()
-	v := &volume{Opener: m.boot(-1), device: m.disk, label: label, config: c, header: m.header()}
+	v := &volume{Opener: m.boot(-1), Request: m.request(c), header: m.header()}
 	key, err := v.find(m.t.Context(), keys.New(c.Keys[0], label, v.Keys()))
 	if err != nil {
 		m.t.Fatal(err)

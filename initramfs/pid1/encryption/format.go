@@ -19,7 +19,7 @@ const headerSize = 16 * mib
 
 // format encrypts the blank device with all keys that can be made, and returns one of them.
 func (v *volume) format(ctx context.Context) (*luks.Key, error) {
-	d, err := v.M.OpenDisk(ctx, v.device, kernel.Read)
+	d, err := v.M.OpenDisk(ctx, v.Device, kernel.Read)
 	if err != nil {
 		return nil, err
 	}
@@ -30,10 +30,10 @@ func (v *volume) format(ctx context.Context) (*luks.Key, error) {
 	if size < headerSize+mib {
 		return nil, report.Errorf(report.Invalid, "it has %d bytes, and the header alone takes %d", size, headerSize)
 	}
-	if b := int64(v.config.BlockSize); b != 0 {
+	if b := int64(v.Config.BlockSize); b != 0 {
 		sector = b
 	}
-	file := path.Join(v.Scratch, "header-"+v.label)
+	file := path.Join(v.Scratch, "header-"+v.Label)
 	if err := v.M.MkdirAll(v.Scratch, 0o700); err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (v *volume) format(ctx context.Context) (*luks.Key, error) {
 		return nil, err
 	}
 	defer v.M.Remove(file) // it is in memory
-	options := luks.FormatOptions{Label: v.label, Cipher: v.config.Cipher, KeySize: int(v.config.KeySize), SectorSize: sector}
+	options := luks.FormatOptions{Label: v.Label, Cipher: v.Config.Cipher, KeySize: int(v.Config.KeySize), SectorSize: sector}
 	by, err := v.prepare(ctx, file, options)
 	if err != nil {
 		return nil, err
@@ -52,14 +52,14 @@ func (v *volume) format(ctx context.Context) (*luks.Key, error) {
 	if err := v.readHeader(ctx); err != nil {
 		return nil, err
 	}
-	v.status.Formatted = true
-	v.Log.Infof("%s is encrypted for %s", v.device, v.label)
+	v.result.Status.Formatted = true
+	v.Log.Infof("%s is encrypted for %s", v.Device, v.Label)
 	return by, nil
 }
 
 // prepare makes a header in a file. Keys that cannot be made now are left to the next boot, unless none can.
 func (v *volume) prepare(ctx context.Context, file string, options luks.FormatOptions) (*luks.Key, error) {
-	scratch := &volume{Opener: v.Opener, device: file, isFile: true}
+	scratch := &volume{Opener: v.Opener, Request: Request{Device: file}, isFile: true}
 	var by *luks.Key
 	kind, reasons := report.Invalid, []error{}
 	for i, k := range v.keys {
@@ -96,7 +96,7 @@ func (v *volume) prepare(ctx context.Context, file string, options luks.FormatOp
 // copyHeader copies the header in file to the device. The marker says that it is not whole yet, until the first copy of the
 // header, the last that is written, replaces it.
 func (v *volume) copyHeader(ctx context.Context, file string) error {
-	from, end, err := (&volume{Opener: v.Opener, device: file, isFile: true}).openForRead(ctx)
+	from, end, err := (&volume{Opener: v.Opener, Request: Request{Device: file}, isFile: true}).openForRead(ctx)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (v *volume) copyHeader(ctx context.Context, file string) error {
 	if err != nil || damaged.Damaged() || h.DataOffset() != headerSize {
 		return fmt.Errorf("cryptsetup made no header of %d bytes: %w", headerSize, errors.Join(err, damaged.Primary, damaged.Secondary))
 	}
-	d, err := v.M.OpenDisk(ctx, v.device, kernel.Write)
+	d, err := v.M.OpenDisk(ctx, v.Device, kernel.Write)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ const (
 
 // look reads what is on the device: either a header, which it keeps, or blank says that the device may be formatted.
 func (v *volume) look(ctx context.Context) (blank bool, err error) {
-	d, err := v.M.OpenDisk(ctx, v.device, kernel.Read)
+	d, err := v.M.OpenDisk(ctx, v.Device, kernel.Read)
 	if err != nil {
 		return false, err
 	}
@@ -48,13 +48,13 @@ func (v *volume) look(ctx context.Context) (blank bool, err error) {
 func (v *volume) isBlank(d kernel.Disk, fault error) (bool, error) {
 	start := make([]byte, len(marker))
 	if err := blob.ReadFull(d, start, 0); err != nil {
-		return false, report.Errorf(report.Unavailable, "%s: %w", v.device, err)
+		return false, report.Errorf(report.Unavailable, "%s: %w", v.Device, err)
 	}
 	if string(start) == marker {
 		return true, nil
 	}
 	if !errors.Is(fault, luks2.ErrNone) {
-		return false, report.WithHint(fmt.Errorf("%s: %w", v.device, fault),
+		return false, report.WithHint(fmt.Errorf("%s: %w", v.Device, fault),
 			"restore the header from a backup, or wipe the volume if its data is not needed")
 	}
 	at, err := firstByte(d, 0, mib)
@@ -62,10 +62,10 @@ func (v *volume) isBlank(d kernel.Disk, fault error) (bool, error) {
 		at, err = firstByte(d, max(0, d.Size()-mib), mib)
 	}
 	if err != nil {
-		return false, report.Errorf(report.Unavailable, "%s: %w", v.device, err)
+		return false, report.Errorf(report.Unavailable, "%s: %w", v.Device, err)
 	}
 	if at >= 0 {
-		return false, report.WithHint(report.Errorf(report.Invalid, "%s is neither encrypted nor blank: there is something at byte %d", v.device, at),
+		return false, report.WithHint(report.Errorf(report.Invalid, "%s is neither encrypted nor blank: there is something at byte %d", v.Device, at),
 			"wipe the volume if its data is not needed")
 	}
 	return true, nil
@@ -74,9 +74,9 @@ func (v *volume) isBlank(d kernel.Disk, fault error) (bool, error) {
 // repair writes the damaged copy of the header anew.
 func (v *volume) repair(ctx context.Context, damaged luks2.Copies) error {
 	fault := errors.Join(damaged.Primary, damaged.Secondary)
-	v.status.Repaired = fault.Error()
-	v.Log.Warnf("%s: a copy of the header was damaged and is written anew: %v", v.device, fault)
-	if err := v.luks.Repair(ctx, v.device); err != nil {
+	v.result.Status.Repaired = fault.Error()
+	v.Log.Warnf("%s: a copy of the header was damaged and is written anew: %v", v.Device, fault)
+	if err := v.luks.Repair(ctx, v.Device); err != nil {
 		return err
 	}
 	return v.readHeader(ctx)
@@ -94,7 +94,7 @@ func (v *volume) readHeader(ctx context.Context) error {
 		err = report.Errorf(report.Invalid, "the header was not written: %w", errors.Join(damaged.Primary, damaged.Secondary))
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", v.device, err)
+		return fmt.Errorf("%s: %w", v.Device, err)
 	}
 	v.header = h
 	return nil
@@ -103,13 +103,13 @@ func (v *volume) readHeader(ctx context.Context) error {
 // openForRead opens the device, or the file that stands for it, until end is called.
 func (v *volume) openForRead(ctx context.Context) (b blob.Blob, end func() error, err error) {
 	if v.isFile {
-		f, err := v.M.Open(v.device)
+		f, err := v.M.Open(v.Device)
 		if err != nil {
 			return nil, nil, err
 		}
 		return io.NewSectionReader(f, 0, headerSize), f.Close, nil
 	}
-	d, err := v.M.OpenDisk(ctx, v.device, kernel.Read)
+	d, err := v.M.OpenDisk(ctx, v.Device, kernel.Read)
 	if err != nil {
 		return nil, nil, err
 	}

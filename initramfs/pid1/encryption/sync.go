@@ -13,8 +13,7 @@ import (
 )
 
 // sync makes the key slots those of the configuration. by is a configured key that opened the volume just now, and its slot is
-// never touched, so that one configured key works at every moment. What fails is in the status, and tried again at the next
-// boot.
+// never touched, so that one configured key works at every moment. What fails is in the status.
 func (v *volume) sync(ctx context.Context, by luks.Key) {
 	inOrder := true
 	for i, k := range v.keys {
@@ -22,19 +21,21 @@ func (v *volume) sync(ctx context.Context, by luks.Key) {
 		v.set(i, state, err)
 		switch state {
 		case bootreport.KeyAdded, bootreport.KeyReplaced:
-			v.Log.Infof("%s: the %s key of slot %d was %s", v.label, k.Kind, k.Slot, state)
+			v.Log.Infof("%s: the %s key of slot %d was %s", v.Label, k.Kind, k.Slot, state)
 		case bootreport.KeyWorks:
 		default:
 			inOrder = false
 		}
 		if err != nil {
-			v.Log.Warnf("%s: slot %d (%s): %v", v.label, k.Slot, k.Kind, err)
+			v.Log.Warnf("%s: slot %d (%s): %v", v.Label, k.Slot, k.Kind, err)
 		}
 	}
-	if err := v.clean(ctx, inOrder); err != nil {
-		v.status.Error = err.Error()
-		v.Log.Warnf("%s: %v", v.label, err)
+	err := v.clean(ctx, inOrder)
+	if err != nil {
+		v.result.Status.Error = err.Error()
+		v.Log.Warnf("%s: %v", v.Label, err)
 	}
+	v.result.InOrder = inOrder && err == nil
 }
 
 // syncKey makes one slot hold its key. The error may come with a key that works, whose token could not be written.
@@ -66,7 +67,7 @@ func (v *volume) syncKey(ctx context.Context, by luks.Key, k keys.Key) (state st
 func (v *volume) test(ctx context.Context, k keys.Key) (luks.Key, error) {
 	key, err := v.find(ctx, k)
 	if err == nil {
-		err = v.luks.Test(ctx, v.device, key)
+		err = v.try(key, func() error { return v.luks.Test(ctx, v.Device, key) })
 	}
 	return key, err
 }
@@ -77,14 +78,14 @@ func (v *volume) put(ctx context.Context, by luks.Key, k keys.Key, new luks.Key,
 		return report.Errorf(report.Invalid, "the token %d is another program's, of type %.40q; the key needs another slot", k.Slot, t.Type)
 	}
 	if _, used := v.header.Keyslots[k.Slot]; used {
-		if err := v.luks.KillSlot(ctx, v.device, k.Slot); err != nil {
+		if err := v.luks.KillSlot(ctx, v.Device, k.Slot); err != nil {
 			return err
 		}
 	}
-	if err := v.luks.AddKey(ctx, v.device, by, new); err != nil {
+	if err := v.luks.AddKey(ctx, v.Device, by, new); err != nil {
 		return err
 	}
-	if err := v.luks.Test(ctx, v.device, new); err != nil {
+	if err := v.luks.Test(ctx, v.Device, new); err != nil {
 		return err
 	}
 	return v.writeToken(ctx, k, data)
@@ -112,17 +113,17 @@ func (v *volume) clean(ctx context.Context, inOrder bool) error {
 		own := v.isMarked(slot)
 		switch {
 		case v.index(slot) >= 0:
-		case inOrder && (own || v.config.WipeForeignKeys):
-			if err := v.luks.KillSlot(ctx, v.device, slot); err != nil {
+		case inOrder && (own || v.Config.WipeForeignKeys):
+			if err := v.luks.KillSlot(ctx, v.Device, slot); err != nil {
 				return err
 			}
 			delete(v.header.Keyslots, slot)
-			v.status.Removed = append(v.status.Removed, slot)
-			v.Log.Infof("%s: the key of slot %d was removed", v.label, slot)
+			v.result.Status.Removed = append(v.result.Status.Removed, slot)
+			v.Log.Infof("%s: the key of slot %d was removed", v.Label, slot)
 		case own:
-			v.status.Stale = append(v.status.Stale, slot)
+			v.result.Status.Stale = append(v.result.Status.Stale, slot)
 		default:
-			v.status.Foreign = append(v.status.Foreign, slot)
+			v.result.Status.Foreign = append(v.result.Status.Foreign, slot)
 		}
 	}
 	return v.cleanTokens(ctx)
@@ -133,7 +134,7 @@ func (v *volume) cleanTokens(ctx context.Context) error {
 		_, salt, own := v.ownToken(slot)
 		k, used := v.header.Keyslots[slot]
 		if own && v.index(slot) < 0 && (!used || salt != "" && salt != k.KDF.Salt) {
-			if err := v.luks.RemoveToken(ctx, v.device, slot); err != nil {
+			if err := v.luks.RemoveToken(ctx, v.Device, slot); err != nil {
 				return err
 			}
 		}

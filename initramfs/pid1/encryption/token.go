@@ -68,7 +68,7 @@ func (v *volume) writeToken(ctx context.Context, k keys.Key, data any) error {
 	if err != nil {
 		return err
 	}
-	return v.luks.ImportToken(ctx, v.device, k.Slot, text)
+	return v.luks.ImportToken(ctx, v.Device, k.Slot, text)
 }
 
 // make makes a new key and finds it again, so that none is used that could get lost.
