@@ -48,6 +48,7 @@ const (
 	UUIDOverride         Tag = 0x0f // the machine's UUID, where its firmware has a wrong one
 	UniqueMachineToken   Tag = 0x10
 	DiskImageBootloader  Tag = 0x11 // the boot loader of a disk image, until the first boot
+	StateAuthorities     Tag = 0xb0 // not of the field: PEM, whom the services with the keys of STATE are trusted by
 )
 
 const (

@@ -2,8 +2,12 @@ package volumes
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"github.com/bootwright/bootwright/internal/report"
+	"github.com/bootwright/bootwright/machine/config"
+	"github.com/bootwright/bootwright/machine/config/kinds"
 	"github.com/bootwright/bootwright/machine/config/v1alpha1"
 )
 
@@ -71,4 +75,35 @@ func DecodeStateEncryption(p []byte) (*v1alpha1.Encryption, error) {
 		e.Keys = append(e.Keys, key)
 	}
 	return e, nil
+}
+
+// MergeKeys is e with those keys of more whose slots it does not use.
+func MergeKeys(e, more *v1alpha1.Encryption) *v1alpha1.Encryption {
+	merged := *e
+	merged.Keys = slices.Clone(e.Keys)
+	for _, k := range more.Keys {
+		if !slices.ContainsFunc(e.Keys, func(o v1alpha1.EncryptionKey) bool { return o.Slot == k.Slot }) {
+			merged.Keys = append(merged.Keys, k)
+		}
+	}
+	return &merged
+}
+
+// maxAuthorities bounds what META gets of certificates; there is room for 256 KiB in it.
+const maxAuthorities = 64 << 10
+
+// StateAuthorities is the value of META's tag meta.StateAuthorities: the certificates of the TrustedRootsConfig documents, where
+// e has a key that a service in the network seals. It is nil where there are none, or more than META has room for.
+func StateAuthorities(c *config.Config, e *v1alpha1.Encryption) []byte {
+	if !slices.ContainsFunc(e.Keys, func(k v1alpha1.EncryptionKey) bool { return k.KMS != nil }) {
+		return nil
+	}
+	var pem []byte
+	for _, d := range config.All[*kinds.TrustedRootsConfig](c) {
+		pem = append(append(pem, strings.TrimSpace(d.Certificates)...), '\n')
+	}
+	if len(pem) > maxAuthorities {
+		return nil
+	}
+	return pem
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/bootwright/bootwright/machine/blockdev"
 	"github.com/bootwright/bootwright/machine/layout"
 	"github.com/bootwright/bootwright/machine/meta"
-	"github.com/bootwright/bootwright/machine/volumes"
 )
 
 // discover looks at the disks. The kernel does not read the backup of a damaged table: it is told what is in it.
@@ -91,26 +90,6 @@ func (r *Runner) readMeta(ctx context.Context, found []blockdev.Volume) {
 	case err != nil:
 		r.fault(layout.Meta, err)
 	}
-}
-
-// keepStateEncryption writes into META how STATE is encrypted: without a configuration, which is in STATE, nothing else says.
-func (r *Runner) keepStateEncryption(ctx context.Context, m volumes.Machine, plan volumes.Plan) error {
-	spec, place := plan.Spec(layout.State), plan.Volume(layout.Meta)
-	if m.Config == nil || place.Phase != volumes.Ready || r.meta == nil || spec.Encryption == nil {
-		return nil
-	}
-	value := volumes.EncodeStateEncryption(spec.Encryption)
-	if string(r.meta[meta.StateEncryption]) == string(value) {
-		return nil
-	}
-	values, err := r.changeMeta(ctx, place.Location, func(v meta.Values) bool {
-		v[meta.StateEncryption] = value
-		return true
-	})
-	if err == nil {
-		r.meta = values
-	}
-	return err
 }
 
 // ChangeMeta waits until it is known where META is, and lets change look at its values. Where that says that it has changed them, they are

@@ -60,6 +60,17 @@ func (p *powered) fail(op fake.Op, off, n int64) error {
 	return nil
 }
 
+// spend takes the power for a write that is not to the disk.
+func (p *powered) spend() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.left == 0 {
+		return errPower
+	}
+	p.left--
+	return nil
+}
+
 // complete notes what the last write has written.
 func (p *powered) complete() {
 	if len(p.pending) > 0 {

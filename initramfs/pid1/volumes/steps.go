@@ -15,7 +15,6 @@ import (
 
 // do does one step.
 func (r *Runner) do(ctx context.Context, s volumes.Step, plan volumes.Plan, m volumes.Machine) error {
-	spec := plan.Spec(s.Volume)
 	switch s.Action {
 	case volumes.Repair:
 		return r.edit(ctx, s.Disk, false, func(*gpt.Table) error { return nil }, nil)
@@ -24,15 +23,15 @@ func (r *Runner) do(ctx context.Context, s volumes.Step, plan volumes.Plan, m vo
 	case volumes.Erase:
 		return r.erase(ctx, s)
 	case volumes.Create:
-		return r.create(ctx, s, spec)
+		return r.create(ctx, s, plan.Spec(s.Volume))
 	case volumes.Claim:
 		return r.claim(ctx, s)
 	case volumes.Grow:
 		return r.grow(ctx, s)
 	case volumes.Open:
-		return r.openEncrypted(ctx, s.Device, spec)
+		return r.openEncrypted(ctx, s.Device, plan.Spec(s.Volume), m, plan)
 	case volumes.Make:
-		return r.make(ctx, s, spec)
+		return r.make(ctx, s, m, plan)
 	}
 	return fmt.Errorf("step %q is not known", s.Action)
 }
@@ -93,7 +92,8 @@ func (r *Runner) grow(ctx context.Context, s volumes.Step) error {
 
 // make formats a partition that has an unfinished name: nothing in it was ever used. It gets its own name when all is on
 // the disk.
-func (r *Runner) make(ctx context.Context, s volumes.Step, spec volumes.Spec) error {
+func (r *Runner) make(ctx context.Context, s volumes.Step, m volumes.Machine, plan volumes.Plan) error {
+	spec := plan.Spec(s.Volume)
 	if err := r.checkUnfinished(ctx, s, spec); err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (r *Runner) make(ctx context.Context, s volumes.Step, spec volumes.Spec) er
 	}
 	device := s.Device
 	if spec.Encryption != nil {
-		if err := r.openEncrypted(ctx, s.Device, spec); err != nil {
+		if err := r.openEncrypted(ctx, s.Device, spec, m, plan); err != nil {
 			return err
 		}
 		device = r.opened[spec.ID]
@@ -211,16 +211,4 @@ func (r *Runner) clear(ctx context.Context, s volumes.Step) error {
 		return err
 	}
 	return errors.Join(d.RereadPartitions(), d.Close())
-}
-
-// openEncrypted opens the encrypted volume on a device, or makes it.
-func (r *Runner) openEncrypted(ctx context.Context, device string, spec volumes.Spec) error {
-	if r.Open == nil {
-		return fmt.Errorf("%s is to be encrypted, and this system cannot do that", spec.ID)
-	}
-	inside, err := r.Open(ctx, device, spec)
-	if err == nil {
-		r.opened[spec.ID] = inside
-	}
-	return err
 }

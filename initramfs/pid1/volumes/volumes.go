@@ -9,6 +9,7 @@ package volumes
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/bootwright/bootwright/machine/blockdev"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/config"
+	"github.com/bootwright/bootwright/machine/config/v1alpha1"
 	"github.com/bootwright/bootwright/machine/layout"
 	"github.com/bootwright/bootwright/machine/meta"
 	"github.com/bootwright/bootwright/machine/volumes"
@@ -45,9 +47,9 @@ type Deps struct {
 	Changed  func() <-chan struct{}
 	Config   *watch.Value[*config.Config]
 	Wipe     volumes.Wipe
-	// Open opens the encrypted volume on a partition, and makes it first where the partition is blank. It returns the device
-	// of what is inside. Nil is for a machine that cannot do it.
-	Open func(ctx context.Context, device string, s volumes.Spec) (inside string, err error)
+	// Open opens an encrypted volume, and makes it first where its partition is blank. The keys of one that is open already are
+	// looked after. Nil is for a machine that cannot do it.
+	Open func(context.Context, Opening) (Opened, error)
 	Log  Log
 	// Report gets what is to be reported when it has changed.
 	Report func([]bootreport.VolumeConfig, []bootreport.Volume, []bootreport.Mount)
@@ -58,6 +60,7 @@ type Status struct {
 	Volumes []volumes.Volume  // in the order in which they are made; none before the disks were looked at
 	Mounts  map[string]string // where volumes are mounted, by ID
 	Meta    meta.Values       // the values of META
+	Locked  map[string]bool   // volumes that cannot be opened for now; it is tried again and again
 	Trying  bool              // something is being done
 	Config  *config.Config    // for which the volumes were planned
 }
@@ -84,7 +87,10 @@ type Runner struct {
 	Deps
 	status watch.Value[Status]
 	wipe   volumes.Wipe
-	opened map[string]string // devices inside encrypted volumes, by ID
+	opened map[string]string               // devices inside encrypted volumes, by ID
+	locked map[string]bool                 // as in Status
+	keys   map[string]*v1alpha1.Encryption // those that were last put into volumes, or could not be
+	later  map[string]bool                 // volumes whose keys are to be looked after again
 	mounts []bootreport.Mount
 	faults map[string]error  // why volumes are not further, by ID
 	said   string            // what was reported last
@@ -94,17 +100,24 @@ type Runner struct {
 
 // New is a Runner that has done nothing.
 func New(d Deps) *Runner {
-	return &Runner{Deps: d, wipe: d.Wipe, opened: map[string]string{}, faults: map[string]error{}, warned: map[string]string{}}
+	return &Runner{
+		Deps: d, wipe: d.Wipe, opened: map[string]string{}, locked: map[string]bool{}, keys: map[string]*v1alpha1.Encryption{},
+		later: map[string]bool{}, faults: map[string]error{}, warned: map[string]string{},
+	}
 }
 
 // Status is how the volumes are, to be watched.
 func (r *Runner) Status() *watch.Value[Status] { return &r.status }
 
-// again is when what failed is tried once more, if nothing happens before.
-const again = 30 * time.Second
+// The waits before what failed is tried once more, if nothing happens before: the first, then twice the last, up to the longest.
+const (
+	firstAgain   = time.Second
+	longestAgain = 30 * time.Second
+)
 
 // Run does what is to be done, whenever the disks or the configuration change, until ctx ends.
 func (r *Runner) Run(ctx context.Context) error {
+	again := firstAgain
 	for {
 		changed := r.Changed()
 		_, configured := r.Config.Watch()
@@ -112,13 +125,17 @@ func (r *Runner) Run(ctx context.Context) error {
 			return err
 		}
 		var retry <-chan time.Time
-		if len(r.faults) > 0 {
+		if len(r.faults)+len(r.later) > 0 {
 			retry = time.After(again)
+			again = min(2*again, longestAgain)
+		} else {
+			again = firstAgain
 		}
 		select {
 		case <-changed:
 		case <-configured:
 		case <-retry:
+			r.tryKeys()
 		case <-ctx.Done():
 			return nil
 		}
@@ -169,9 +186,7 @@ func (r *Runner) plan(ctx context.Context) (volumes.Plan, volumes.Machine, error
 // obey does what a plan says, once, and tells whether there may be more to do.
 func (r *Runner) obey(ctx context.Context, m volumes.Machine, plan volumes.Plan) (progress bool) {
 	failed := false
-	if err := r.keepStateEncryption(ctx, m, plan); err != nil {
-		r.fault(layout.State, err)
-	}
+	r.lookAfterKeys(ctx, m, plan)
 	for _, s := range plan.Next {
 		if r.faults[faultOf(s)] != nil {
 			failed = true
@@ -239,7 +254,7 @@ func orDisk(volume string) string {
 
 // publish sets the status and reports what has changed.
 func (r *Runner) publish(plan volumes.Plan, c *config.Config, trying bool) {
-	s := Status{Volumes: slices.Clone(plan.Volumes), Mounts: map[string]string{}, Meta: r.meta, Config: c, Trying: trying}
+	s := Status{Volumes: slices.Clone(plan.Volumes), Mounts: map[string]string{}, Meta: r.meta, Locked: maps.Clone(r.locked), Config: c, Trying: trying}
 	for _, m := range r.mounts {
 		s.Mounts[m.Volume] = m.Target
 	}
