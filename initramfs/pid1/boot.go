@@ -84,7 +84,7 @@ func (b *boot) steps() []step {
 		{"time", false, b.startTime},
 		{"sources", false, b.findConfig},
 		{"hardware", false, b.inspectHardware},
-		{"volumes", false, b.awaitVar},
+		{"volumes", false, b.awaitLocked},
 		{"applied", false, b.awaitNode},
 		{"services", false, b.startServices},
 	}

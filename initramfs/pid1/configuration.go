@@ -39,6 +39,7 @@ func (b *boot) newConfiguration() *current.Config {
 
 // findConfig looks for a configuration elsewhere if none came with the image, and again when it is told to.
 func (b *boot) findConfig() error {
+	b.awaitVolume(layout.State, stateWait, true) // its key may be with a service in the network
 	f, err := b.finder()
 	o := current.Outside{Find: func(ctx context.Context) (documents.Given, error) { return f.Find(ctx, b.variables()) }}
 	if f.Online() {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"slices"
 
 	"github.com/google/go-tpm/tpm2/transport"
 	"github.com/google/go-tpm/tpm2/transport/linuxtpm"
@@ -13,9 +12,10 @@ import (
 	"github.com/bootwright/bootwright/initramfs/pid1/encryption/keys"
 	"github.com/bootwright/bootwright/initramfs/pid1/encryption/tpm"
 	"github.com/bootwright/bootwright/initramfs/pid1/hardware"
+	"github.com/bootwright/bootwright/initramfs/pid1/trust"
+	"github.com/bootwright/bootwright/initramfs/pid1/volumes"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/meta"
-	plan "github.com/bootwright/bootwright/machine/volumes"
 )
 
 // tpmDevice is the TPM through the kernel's resource manager.
@@ -26,27 +26,27 @@ func (b *boot) newOpener() *encryption.Opener {
 	return encryption.New(encryption.Deps{M: b.m, Log: b.say(), Keys: b.keyMachine})
 }
 
-// openEncrypted opens an encrypted volume, and reports how it is.
-func (b *boot) openEncrypted(o *encryption.Opener) func(ctx context.Context, device string, s plan.Spec) (string, error) {
-	return func(ctx context.Context, device string, s plan.Spec) (string, error) {
+// openEncrypted opens encrypted volumes, and reports how they are.
+func (b *boot) openEncrypted(o *encryption.Opener) func(context.Context, volumes.Opening) (volumes.Opened, error) {
+	return func(ctx context.Context, q volumes.Opening) (volumes.Opened, error) {
 		if err := b.modules.Load("dm_mod", "dm_crypt"); err != nil {
-			return "", err
+			return volumes.Opened{}, err
 		}
-		inside, status, err := o.Open(ctx, device, s.ID, s.Encryption)
-		b.report.Change(func(r *bootreport.Report) {
-			r.Encryption = slices.DeleteFunc(slices.Clone(r.Encryption), func(e bootreport.EncryptedVolume) bool { return e.Volume == s.ID })
-			r.Encryption = append(r.Encryption, status)
+		got, err := o.Open(ctx, encryption.Request{
+			Device: q.Device, Label: q.Spec.ID, Config: q.Spec.Encryption, OpenOnly: q.OpenOnly, Opens: q.Opens,
 		})
-		return inside, err
+		b.report.Change(func(r *bootreport.Report) { r.SetEncryption(got.Status) })
+		return volumes.Opened{Inside: got.Mapped, InOrder: got.InOrder, Again: got.Again}, err
 	}
 }
 
-// keyMachine is what keys of volumes are made of.
+// keyMachine is what keys of volumes are made of. Before there is a configuration META says what it would.
 func (b *boot) keyMachine() keys.Machine {
-	volumes, _ := b.volumes.Status().Get()
+	status, _ := b.volumes.Status().Get()
+	config, _ := b.config.Get()
 	return keys.Machine{
-		UUID: cmp.Or(string(volumes.Meta[meta.UUIDOverride]), hardware.Machine(b.m).UUID),
-		TLS:  &tls.Config{Time: b.report.Now}, // the base's authorities: STATE is opened before the configuration is known
+		UUID: cmp.Or(string(status.Meta[meta.UUIDOverride]), hardware.Machine(b.m).UUID),
+		TLS:  &tls.Config{Time: b.report.Now, RootCAs: trust.Also(b.m, config, status.Meta[meta.StateAuthorities])},
 		Dial: b.m.Dial,
 		TPM:  tpm.TPM{Open: func() (transport.TPMCloser, error) { return linuxtpm.Open(tpmDevice) }},
 		SecureBoot: func() (enforced, setupMode bool) {

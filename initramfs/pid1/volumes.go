@@ -34,27 +34,37 @@ func (b *boot) startVolumes() error {
 	})
 	b.group.Run("volumes", b.volumes.Run)
 	b.group.Run("keep-config", b.current.Keep)
-	return errors.Join(err, wrong, b.awaitVolume(layout.State, stateWait))
+	b.awaitVolume(layout.State, stateWait, false)
+	return errors.Join(err, wrong)
 }
 
-// awaitVolume waits until nothing more becomes of a volume by itself, with the configuration that there is.
-func (b *boot) awaitVolume(id string, limit time.Duration) error {
+// awaitVolume waits until nothing more becomes of a volume by itself, with the configuration that there is. One that is locked
+// is waited for where another attempt to open it may fare better.
+func (b *boot) awaitVolume(id string, limit time.Duration, locked bool) {
 	ctx, cancel := context.WithTimeout(b.group.Context(), limit)
 	defer cancel()
 	s, err := b.volumes.Status().Wait(ctx, func(s volumes.Status) bool {
 		now, _ := b.config.Get()
-		return s.Config == now && s.Settled(id)
+		return s.Config == now && s.Settled(id) && !(locked && s.Locked[id])
 	})
 	if v := s.Volume(id); err != nil && b.group.Context().Err() == nil {
 		b.say().Warnf("volume %s is %s after %s; the boot goes on", id, v.Phase, limit)
 	}
+}
+
+// awaitVar waits for /var, if there is a configuration that says what is to be in it. Before there is a network that is of no
+// use where it is locked.
+func (b *boot) awaitVar() error {
+	if c, _ := b.config.Get(); c != nil {
+		b.awaitVolume(layout.Ephemeral, varWait, false)
+	}
 	return nil
 }
 
-// awaitVar waits for /var, if there is a configuration that says what is to be in it.
-func (b *boot) awaitVar() error {
-	if c, _ := b.config.Get(); c == nil {
-		return nil
+// awaitLocked waits for /var once more, now that there is a network.
+func (b *boot) awaitLocked() error {
+	if c, _ := b.config.Get(); c != nil {
+		b.awaitVolume(layout.Ephemeral, varWait, true)
 	}
-	return b.awaitVolume(layout.Ephemeral, varWait)
+	return nil
 }

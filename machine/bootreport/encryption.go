@@ -1,5 +1,10 @@
 package bootreport
 
+import (
+	"cmp"
+	"slices"
+)
+
 // EncryptedVolume is a volume whose partition is encrypted, and how its key slots compare with the configuration.
 type EncryptedVolume struct {
 	Volume    string          `json:"volume"`              // STATE
@@ -14,6 +19,21 @@ type EncryptedVolume struct {
 	Stale     []int           `json:"stale,omitempty"`     // the machine's slots that the configuration no longer has, kept until all others are in order
 	Removed   []int           `json:"removed,omitempty"`   // slots that were emptied
 	Error     string          `json:"error,omitempty"`     // why it is locked
+}
+
+// SetEncryption puts in how a volume is, in the place of how it was. What was done to it at this boot before stays said.
+func (r *Report) SetEncryption(v EncryptedVolume) {
+	others := make([]EncryptedVolume, 0, len(r.Encryption)+1)
+	for _, was := range r.Encryption {
+		if was.Volume != v.Volume {
+			others = append(others, was)
+			continue
+		}
+		v.Formatted = v.Formatted || was.Formatted
+		v.Repaired = cmp.Or(v.Repaired, was.Repaired)
+		v.Removed = append(slices.Clone(was.Removed), v.Removed...)
+	}
+	r.Encryption = append(others, v)
 }
 
 // Values of EncryptedVolume.State.

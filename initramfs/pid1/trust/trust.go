@@ -73,6 +73,24 @@ func (t *Trust) Apply(c *config.Config) bootreport.Trust {
 	return out
 }
 
+// Also are the authorities of the store with those of a configuration, or where that is nil, of text: for what is done before
+// a configuration is applied, or known.
+func Also(m kernel.Files, c *config.Config, text []byte) *x509.CertPool {
+	all, _ := m.ReadFile(Bundle) // without it nobody is trusted
+	if c != nil {
+		text = nil
+		for _, d := range config.All[*kinds.TrustedRootsConfig](c) {
+			text = append(append(text, d.Certificates...), '\n')
+		}
+	}
+	certs, _ := parse(append(append(all, '\n'), text...)) // what does not parse is reported with the configuration
+	pool := x509.NewCertPool()
+	for _, cert := range certs {
+		pool.AddCert(cert)
+	}
+	return pool
+}
+
 // section appends what a document adds to the bundle.
 func section(bundle *bytes.Buffer, another bool, name string, certs []*x509.Certificate) {
 	if another {

@@ -1,10 +1,14 @@
 // Package current is the machine configuration that a machine uses: the one that STATE has, or else one that came with the
 // image, or else one that is found elsewhere. Later ones replace it, and STATE gets what is used.
+//
+// STATE may open late, as when its key is with a service in the network. What it has counts then as it would have before: it
+// replaces what the machine has used meanwhile, which would otherwise be written over it.
 package current
 
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/documents"
@@ -48,9 +52,14 @@ type Deps struct {
 type Config struct {
 	Deps
 	carried []documents.Source // in the initramfs
-	there   bool               // whether STATE or the image had one, good or not
-	booted  *v1alpha1.Config   // the main document of the first, or nil
 	again   chan struct{}      // holds one when somebody has asked to look again
+
+	mu     sync.Mutex
+	loaded bool             // Load has been called
+	looked bool             // STATE was there and was looked into
+	there  bool             // whether STATE or the image had one, good or not
+	booted *v1alpha1.Config // the main document of the first, or nil
+	stop   func()           // ends the search outside; nil before it
 }
 
 // New has no configuration yet.
@@ -66,6 +75,9 @@ func (c *Config) Collect() (err error) {
 // Load uses the configuration that the machine has kept, or else the one for it that came with the image. With a bad one the
 // machine goes on without.
 func (c *Config) Load() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.loaded = true
 	found, said, fault := c.kept()
 	if found == nil {
 		var err error
@@ -77,7 +89,30 @@ func (c *Config) Load() error {
 	return fault
 }
 
-// use reports a configuration, and hands it to the tasks if it is good.
+// Late uses the configuration of a STATE that was not there when the machine looked for one, and is now. It tells whether
+// there is one.
+func (c *Config) Late() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.loaded || c.looked {
+		return false
+	}
+	found, said, err := c.kept()
+	if err != nil {
+		c.Fault(err)
+	}
+	if found == nil {
+		return false
+	}
+	c.there = true
+	if c.stop != nil {
+		c.stop()
+	}
+	c.use(found, said)
+	return true
+}
+
+// use reports a configuration, and hands it to the tasks if it is good. The caller has c.mu.
 func (c *Config) use(found *config.Config, said bootreport.Config) {
 	if found != nil && found.Main() != nil {
 		if c.booted == nil {
@@ -113,22 +148,25 @@ type Outside struct {
 const patience = 30 * time.Second
 
 // Find looks for a configuration outside if there was none, and again whenever it is told to. It tells whether one came in
-// time, be it good or not.
+// time, from there or of a late STATE, be it good or not.
 func (c *Config) Find(o Outside) bool {
-	if c.there {
+	late := c.Late()
+	c.mu.Lock()
+	there := c.there
+	c.mu.Unlock()
+	if there {
 		c.Run("documents", func(ctx context.Context) error {
 			nowhere := func(context.Context) (documents.Given, error) { return documents.Given{}, nil }
-			seek.Follow(ctx, c.seeker(Outside{Find: nowhere}))
+			seek.Follow(ctx, c.seeker(Outside{Find: nowhere}, c.replace))
 			return nil
 		})
-		return false
+		return late
 	}
 	found := make(chan struct{})
 	c.Run("documents", func(ctx context.Context) error {
-		d := c.seeker(o)
-		seek.First(ctx, d)
+		c.first(ctx, o)
 		close(found)
-		seek.Follow(ctx, d)
+		seek.Follow(ctx, c.seeker(o, c.replace))
 		return nil
 	})
 	select {
@@ -140,10 +178,37 @@ func (c *Config) Find(o Outside) bool {
 	}
 }
 
+// first looks outside until there is a configuration, there or in STATE.
+func (c *Config) first(ctx context.Context, o Outside) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	c.mu.Lock()
+	c.stop = stop
+	if c.there {
+		stop()
+	}
+	c.mu.Unlock()
+	seek.First(ctx, c.seeker(o, func(found *config.Config, said bootreport.Config) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if ctx.Err() == nil {
+			c.use(found, said)
+		}
+	}))
+}
+
+// replace uses a configuration that somebody has asked for: it counts more than what a STATE has that opens later.
+func (c *Config) replace(found *config.Config, said bootreport.Config) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.looked = true
+	c.use(found, said)
+}
+
 // seeker is what it takes to look outside.
-func (c *Config) seeker(o Outside) seek.Deps {
+func (c *Config) seeker(o Outside, use func(*config.Config, bootreport.Config)) seek.Deps {
 	return seek.Deps{
-		Log: c.Log, Find: o.Find, Online: o.Online, Use: c.use, Again: c.again, Hostname: c.Hostname, Fault: c.Fault,
+		Log: c.Log, Find: o.Find, Online: o.Online, Use: use, Again: c.again, Hostname: c.Hostname, Fault: c.Fault,
 		Change: func(f func(*bootreport.Config)) { c.Change(func(r *bootreport.Report) { f(&r.Config) }) },
 	}
 }

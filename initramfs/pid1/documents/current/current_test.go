@@ -154,6 +154,54 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestLate: what a STATE has that opens late counts before what the machine has used meanwhile, which is not written over it.
+func TestLate(t *testing.T) {
+	kept, carried := configareatest.Worker("kept"), configareatest.Worker("carried")
+	for name, c := range map[string]struct {
+		kept, carried string
+		outside       time.Duration // the server answers then
+		open          time.Duration // STATE opens then
+		used, has     string        // the host names that were used, and what STATE has in the end
+		log           string
+	}{
+		"nothing else":           {kept, "", 2 * time.Hour, time.Minute, "kept", "hostname: kept", ""},
+		"before the search":      {kept, "", 0, 0, "kept", "hostname: kept", ""},
+		"one came with it":       {kept, carried, 0, time.Minute, "carried kept", "hostname: kept", ""},
+		"one was found":          {kept, "", 0, time.Minute, "outside kept", "hostname: kept", ""},
+		"one would be found":     {kept, "", time.Hour, time.Minute, "kept", "hostname: kept", ""},
+		"STATE has none":         {"", carried, 0, time.Minute, "carried", "hostname: carried", "is kept in STATE"},
+		"STATE has none, at all": {"", "", 0, time.Minute, "outside", "hostname: outside", "is kept in STATE"},
+		"STATE's is wrong":       {"a: [", carried, 0, time.Minute, "carried", "hostname: carried", "fault: the machine configuration /system/state/config.yaml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, start := newMachine(t, c.kept, c.carried), time.Now()
+				m.state.Set("")
+				go m.Keep(t.Context())
+				m.Load()
+				synctest.Wait()
+				if c.open == 0 {
+					m.state.Set(state)
+				}
+				m.Find(Outside{Find: func(context.Context) (documents.Given, error) {
+					if time.Since(start) < c.outside {
+						return documents.Given{}, report.Errorf(report.Unavailable, "not yet")
+					}
+					return documents.Given{Source: bootreport.SourceURL, Origin: "http://x", Text: []byte(configareatest.Worker("outside"))}, nil
+				}})
+				time.Sleep(c.open)
+				m.state.Set(state)
+				time.Sleep(90 * time.Minute)
+				synctest.Wait()
+				p, _ := m.ReadFile(state + "/config.yaml")
+				if log, used, said := m.told(); used != c.used || !strings.Contains(string(p), c.has) || !strings.Contains(log, c.log) || said.Waiting != "" {
+					t.Errorf("used %q, %+v, STATE has %.300q\n%s", used, said, p, log)
+				}
+			})
+		})
+	}
+}
+
 // TestAgain: what is found when the machine is told to look again replaces what it has, unless it is no good.
 func TestAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -17,13 +17,14 @@ import (
 const file = "config.yaml"
 
 // kept reads the configuration that STATE has. Where it has none there is nothing to say; one that is not good is a fault,
-// and gives way to the next that the machine finds.
+// and gives way to the next that the machine finds. The caller has c.mu.
 func (c *Config) kept() (*config.Config, bootreport.Config, error) {
 	none := bootreport.Config{Source: bootreport.SourceNone}
 	dir, _ := c.State()
 	if dir == "" {
 		return nil, none, nil
 	}
+	c.looked = true
 	name := path.Join(dir, file)
 	text, err := c.M.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -38,8 +39,11 @@ func (c *Config) kept() (*config.Config, bootreport.Config, error) {
 // Keep is the task that writes the configuration that the machine uses into STATE, whenever it is another.
 func (c *Config) Keep(ctx context.Context) error {
 	for {
-		now, configured := c.Value.Watch()
 		dir, changed := c.State()
+		if dir != "" {
+			c.Late()
+		}
+		now, configured := c.Value.Watch()
 		if dir != "" && now != nil {
 			if err := c.save(dir, now.Bytes()); err != nil {
 				return err

@@ -53,6 +53,9 @@ func First(ctx context.Context, d Deps) {
 	complaint := ""
 	for again := firstAgain; ; again = min(2*again, longest) {
 		g, err := d.Find(ctx)
+		if ctx.Err() != nil {
+			return
+		}
 		if err == nil || report.KindOf(err) == report.Unsupported {
 			d.given(g, err)
 			return
