@@ -2,9 +2,12 @@ package volumes
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/bootwright/bootwright/formats/luks2"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/config"
 	"github.com/bootwright/bootwright/machine/config/kinds"
@@ -58,6 +61,9 @@ func DecodeStateEncryption(p []byte) (*v1alpha1.Encryption, error) {
 	if err := json.Unmarshal(p, &s); err != nil || s.EncryptionProvider == "" {
 		return nil, report.Errorf(report.Invalid, "META says how STATE is encrypted, but in %d bytes that cannot be read", len(p))
 	}
+	if err := s.check(); err != nil {
+		return nil, report.Errorf(report.Invalid, "META says how STATE is encrypted, but %w", err)
+	}
 	e := &v1alpha1.Encryption{
 		Provider: s.EncryptionProvider, Cipher: s.EncryptionCipher, KeySize: s.EncryptionKeySize, BlockSize: s.EncryptionBlockSize, Options: s.EncryptionPerfOptions,
 	}
@@ -75,6 +81,33 @@ func DecodeStateEncryption(p []byte) (*v1alpha1.Encryption, error) {
 		e.Keys = append(e.Keys, key)
 	}
 	return e, nil
+}
+
+// check refuses what a machine configuration could not have said either.
+func (s *storedEncryption) check() error {
+	if s.EncryptionProvider != "luks2" {
+		return fmt.Errorf("with the provider %.40q, which is not luks2", s.EncryptionProvider)
+	}
+	if len(s.EncryptionKeys) == 0 {
+		return errors.New("without a key")
+	}
+	used := map[int]bool{}
+	for _, k := range s.EncryptionKeys {
+		if k.KeySlot < 0 || k.KeySlot >= luks2.Slots || used[k.KeySlot] {
+			return fmt.Errorf("with a key in slot %d, which is out of range or has another", k.KeySlot)
+		}
+		used[k.KeySlot] = true
+		kinds := 0
+		for _, is := range []bool{k.KeyStatic != nil, k.KeyNodeID != nil, k.KeyKMS != nil, k.KeyTPM != nil} {
+			if is {
+				kinds++
+			}
+		}
+		if kinds != 1 {
+			return fmt.Errorf("with a key of %d kinds in slot %d", kinds, k.KeySlot)
+		}
+	}
+	return nil
 }
 
 // MergeKeys is e with those keys of more whose slots it does not use.

@@ -149,7 +149,12 @@ func bootLocked(t *testing.T, d *disktest.Disk, v *vault, texts ...string) (kept
 			t.Fatal(err)
 		}
 		n = newNode(t, m, "", volumes.Wipe{})
-		n.Runner.Open = v.open
+		n.Runner.Open = func(ctx context.Context, q Opening) (Opened, error) {
+			if s, _ := n.Status().Get(); string(s.Meta[meta.UUIDOverride]) != "u" {
+				t.Error("STATE is opened before it is known what META has")
+			}
+			return v.open(ctx, q)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- n.Run(ctx) }()

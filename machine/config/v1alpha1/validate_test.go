@@ -90,6 +90,7 @@ func TestValidate(t *testing.T) {
 		{"machine", "systemDiskEncryption: {state: {provider: luks2, keys: [{nodeID: {}, slot: 0}, {tpm: {}, slot: 0}, {slot: 40}, {kms: {endpoint: x}, static: {passphrase: a}, slot: 3}]}}",
 			[]string{"the slot 0 is given twice", "40 is not in the range", "has 0 of static", "has 2 of static", `has the scheme "" (use grpc:// or http:// or https://)`, "not encrypted"}},
 		{"machine", "systemDiskEncryption: {state: {provider: luks2, keySize: 129, blockSize: 600, keys: []}}", []string{"at least one key", "not a power of two", "not a multiple of 8"}},
+		{"machine", "systemDiskEncryption: {state: {provider: luks1, keys: [{nodeID: {}, slot: 0}]}}", []string{`provider: unknown value "luks1"`}},
 		{"machine", "disks: [{device: sdb, partitions: [{mountpoint: /mnt}, {mountpoint: /mnt, size: 1GB}]}]",
 			[]string{"is not an absolute path", "only the last partition", "is not below /var", "is not below /var", "mounted twice"}},
 		{"machine", "files: [{path: /etc/x, op: create, content: a}, {path: /var/a, op: make}]", []string{`create operation not allowed outside of /var: "/etc/x"`, "unknown value"}},
