@@ -95,14 +95,15 @@ func (v *vault) boot(o vm.Options, until string, args ...string) (r *bootreport.
 	return r, console
 }
 
-// direct is the kernel and the initramfs with a configuration, without a boot loader; "" is none.
-type direct struct{ kernel, initramfs string }
+// systemFiles are a kernel and an initramfs that are booted without a boot loader.
+type systemFiles struct{ kernel, initramfs string }
 
-func newDirect(t *testing.T) direct {
-	return direct{built(t, "kernel", "amd64"), built(t, "initramfs", "amd64")}
+func newSystemFiles(t *testing.T) systemFiles {
+	return systemFiles{built(t, "kernel", "amd64"), built(t, "initramfs", "amd64")}
 }
 
-func (d direct) with(t *testing.T, config string) vm.Options {
+// with boots with a configuration; "" is none.
+func (d systemFiles) with(t *testing.T, config string) vm.Options {
 	t.Helper()
 	initrd, err := os.ReadFile(d.initramfs)
 	if err != nil {
@@ -134,8 +135,8 @@ func (d direct) with(t *testing.T, config string) vm.Options {
 	return vm.Options{Kernel: d.kernel, Initrd: file, Append: "console=ttyS0 talos.platform=metal"}
 }
 
-// states are how the keys of a volume are, as "STATE: open by 0, 0 nodeID works, …".
-func states(r *bootreport.Report, volume string) string {
+// keysOf are how the keys of a volume are, as "STATE: open by 0, 0 nodeID works, …".
+func keysOf(r *bootreport.Report, volume string) string {
 	for _, e := range r.Encryption {
 		if e.Volume != volume {
 			continue
@@ -147,9 +148,9 @@ func states(r *bootreport.Report, volume string) string {
 		for _, k := range e.Keys {
 			text += fmt.Sprint(", ", k.Slot, " ", k.Kind, " ", k.State)
 		}
-		for name, slots := range map[string][]int{" foreign": e.Foreign, " stale": e.Stale, " removed": e.Removed} {
+		for i, slots := range [][]int{e.Foreign, e.Stale, e.Removed} {
 			if slots != nil {
-				text += fmt.Sprint(name, slots)
+				text += fmt.Sprint([]string{" foreign", " stale", " removed"}[i], slots)
 			}
 		}
 		if e.Formatted {
@@ -163,7 +164,7 @@ func states(r *bootreport.Report, volume string) string {
 // want checks how the keys of volumes are, by name.
 func (v *vault) want(r *bootreport.Report, console string, state, ephemeral string) {
 	v.t.Helper()
-	if s, e := states(r, layout.State), states(r, layout.Ephemeral); s != state || e != ephemeral {
+	if s, e := keysOf(r, layout.State), keysOf(r, layout.Ephemeral); s != state || e != ephemeral {
 		v.t.Fatalf("STATE %s\n want %s\nEPHEMERAL %s\n want %s\n%s", s, state, e, ephemeral, console)
 	}
 }
@@ -247,7 +248,7 @@ func slotsOf(dump string) (slots, uuid string) {
 func TestBootKeysOfMachine(t *testing.T) {
 	vmtest.Need(t)
 	t.Parallel()
-	v, d := newVault(t), newDirect(t)
+	v, d := newVault(t), newSystemFiles(t)
 	const nodeID, old, added = "{slot: 0, nodeID: {}}", "{slot: 0, static: {passphrase: oldkey}}", "{slot: 1, static: {passphrase: newkey}}"
 	mark := func(op string) string {
 		return fmt.Sprintf("  files: [{path: /var/lib/mark, permissions: 0o600, op: %s, content: data}]\n", op)
@@ -462,7 +463,7 @@ func (w *whenSaid) Write(p []byte) (int, error) {
 func TestBootKMS(t *testing.T) {
 	vmtest.Need(t)
 	t.Parallel()
-	v, d, s := newVault(t), newDirect(t), newKeyService(t)
+	v, d, s := newVault(t), newSystemFiles(t), newKeyService(t)
 	stop := s.serve(t)
 	r, console := v.boot(d.with(t, encrypted(s.key(0), s.key(5), "")+s.roots()), "")
 	stop()

@@ -13,6 +13,7 @@ import (
 	"github.com/bootwright/bootwright/machine/blockdev"
 	"github.com/bootwright/bootwright/machine/layout"
 	"github.com/bootwright/bootwright/machine/meta"
+	"github.com/bootwright/bootwright/machine/volumes"
 )
 
 // discover looks at the disks. The kernel does not read the backup of a damaged table: it is told what is in it.

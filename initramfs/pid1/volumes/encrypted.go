@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"maps"
 	"reflect"
 
 	"github.com/bootwright/bootwright/internal/report"
@@ -120,8 +119,11 @@ func (r *Runner) keep(ctx context.Context, plan volumes.Plan, values meta.Values
 		return nil
 	}
 	all, err := r.changeMeta(ctx, place.Location, func(all meta.Values) bool {
-		maps.Copy(all, values)
-		maps.DeleteFunc(all, func(_ meta.Tag, v []byte) bool { return len(v) == 0 })
+		for tag, v := range values {
+			if all[tag] = v; len(v) == 0 {
+				delete(all, tag)
+			}
+		}
 		return true
 	})
 	if err == nil {
