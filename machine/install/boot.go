@@ -175,7 +175,7 @@ func (s System) trialBoot(id string) (t Trial, err error) {
 	}
 	for i := range menu.Len() {
 		if other, ok := bootentry.ParseKernel(menu.Kernel(i)); ok && other != id {
-			t.Other, t.HasOther = other, true
+			t.Other, t.HasOther, t.OtherBad = other, true, env == grub.Environment{Trial: other}
 		}
 	}
 	t.Counted = id != "" && env.Trial == id

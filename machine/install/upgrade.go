@@ -225,6 +225,7 @@ type Trial struct {
 	Left     int  // tries that are left after this one
 	Other    string
 	HasOther bool // Other is the ID of the system beside it, which is empty for that of an image
+	OtherBad bool // it has used up its tries
 }
 
 // Trial reads how the system called id is doing.
@@ -239,7 +240,7 @@ func (s System) Trial(id string) (t Trial, err error) {
 	for _, e := range all {
 		switch {
 		case e.ID != id:
-			t.Other, t.HasOther = e.ID, true
+			t.Other, t.HasOther, t.OtherBad = e.ID, true, e.Left == 0
 		case e.Left >= 0:
 			t.Counted, t.Left = true, e.Left
 		}

@@ -63,10 +63,13 @@ type System struct {
 	disk  disk
 	entry bootreport.Entry
 	good  chan struct{} // closed when it is no longer on trial
+
+	armed  bool   // Run has begun to wait for it to become good
+	disarm func() // ends that
 }
 
 // New is a System of which nothing is known yet.
-func New(d Deps) *System { return &System{Deps: d, good: make(chan struct{})} }
+func New(d Deps) *System { return &System{Deps: d, good: make(chan struct{}), disarm: func() {}} }
 
 // Run is the task that ends the trial of a new system: with what is good, or by a restart. For a system that is not on trial it only says what
 // there is.
@@ -75,14 +78,13 @@ func (s *System) Run(ctx context.Context) error {
 	if err != nil || !found {
 		return err
 	}
-	ended, cancel := context.WithCancel(ctx)
-	defer cancel()
 	s.id, s.entry = by.id, bootreport.Entry{Name: bootentry.Name(by.id), State: bootreport.EntryGood}
 	if by.counted {
 		s.entry.State, s.entry.Tries = bootreport.EntryTrial, by.left
-		go s.giveWay(ended) // also where its disk is never found
+		s.arm(ctx) // also where its disk is never found, or cannot be read
 	}
 	if s.disk, found = s.find(ctx, by); !found {
+		s.disarm()
 		return nil
 	}
 	if err = s.look(ctx); err != nil {
@@ -95,9 +97,8 @@ func (s *System) Run(ctx context.Context) error {
 	case s.entry.State != bootreport.EntryTrial:
 		s.finish()
 		return nil
-	case !by.counted:
-		go s.giveWay(ended)
 	}
+	s.arm(ctx)
 	s.Log.Infof("the system %s is on trial; after this start it has %d tries", s.entry.Name, s.entry.Tries)
 	select {
 	case <-s.Ready:
@@ -126,16 +127,20 @@ func (s *System) look(ctx context.Context) error {
 	if err := s.disk.with(s.M, kernel.ReadOnly, s.beside); err != nil {
 		return err
 	}
-	if s.entry.State == bootreport.EntryTrial {
+	switch s.entry.State {
+	case bootreport.EntryTrial:
 		return s.tried(ctx)
+	case bootreport.EntryGood:
+		s.note(ctx, func(v meta.Values) bool { // where GRUB cannot count, this alone says so
+			if s.entry.Other != "" && string(v[meta.Upgrade]) == s.entry.Name {
+				s.entry.State = bootreport.EntryFallback
+			}
+			return false
+		})
 	}
-	s.note(ctx, func(v meta.Values) bool {
-		if s.entry.Other != "" && string(v[meta.Upgrade]) == s.entry.Name {
-			s.entry.State = bootreport.EntryFallback
-			s.Log.Warnf("the system %s did not become ready; this is %s, the one before", s.entry.Other, s.entry.Name)
-		}
-		return false
-	})
+	if s.entry.State == bootreport.EntryFallback {
+		s.Log.Warnf("the system %s did not become ready; this is %s, the one before", s.entry.Other, s.entry.Name)
+	}
 	return nil
 }
 
@@ -156,8 +161,11 @@ func (s *System) beside(on install.System) error {
 	if t.HasOther {
 		s.entry.Other = bootentry.Name(t.Other)
 	}
-	if t.Counted && s.disk.label == layout.Boot {
+	switch {
+	case t.Counted && s.disk.label == layout.Boot:
 		s.entry.State, s.entry.Tries = bootreport.EntryTrial, t.Left
+	case t.OtherBad && s.entry.State == bootreport.EntryGood:
+		s.entry.State = bootreport.EntryFallback
 	}
 	return nil
 }
@@ -168,6 +176,15 @@ func (s *System) tried(ctx context.Context) error {
 		return nil
 	}
 	return s.disk.with(s.M, 0, func(on install.System) error { return on.Tried(ctx, s.id) })
+}
+
+// arm lets giveWay begin, once.
+func (s *System) arm(ctx context.Context) {
+	if !s.armed {
+		s.armed = true
+		ctx, s.disarm = context.WithCancel(ctx)
+		go s.giveWay(ctx)
+	}
 }
 
 // giveWay starts the machine anew when the patience with a system ends that is not good until then, unless panic=0 asks to leave what has failed
