@@ -44,6 +44,7 @@ func TestImageFaults(t *testing.T) {
 		"{diskFormat: qcow}":                         `unknown disk format "qcow" (did you mean qcow2?)`,
 		"{diskSectorSize: 1024}":                     "sectors of 1024 bytes (512 or 4096)",
 		"{diskSize: 1000}":                           "a disk of 1000 bytes (whole MiB",
+		"{diskSize: -1048576}":                       "a disk of -1048576 bytes",
 		"{diskFormat: raw, diskFormatOptions: fast}": `unknown option "fast"`,
 		"{diskFormatOptions: cluster_size=5k}":       `"5k" is no size of clusters`,
 		"{diskFormatOptions: cluster_size=8k}":       "cluster_size is of qcow2",
@@ -59,6 +60,15 @@ func TestImageFaults(t *testing.T) {
 		}
 		if report.KindOf(err) != report.Invalid || !strings.Contains(said(err), want) {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, size := range []string{"0", "~"} { // what the content needs, as where nothing is said
+		p, err := Load("p", []byte("baseProfileName: metal\noutput: {imageOptions: {diskSize: "+size+"}}"))
+		if err == nil {
+			p, err = Resolve(p)
+		}
+		if err != nil || p.Output.ImageOptions.DiskSize != 0 {
+			t.Errorf("a size of %s: %v", size, err)
 		}
 	}
 	if _, err := Resolve(&Profile{BaseProfileName: "metal", Arch: "arm64", Output: Output{ImageOptions: ImageOptions{Bootloader: "grub"}}}); err == nil || !strings.Contains(err.Error(), "which arm64 machines lack") {

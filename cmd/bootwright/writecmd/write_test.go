@@ -262,6 +262,32 @@ func TestSectorSize(t *testing.T) {
 	}
 }
 
+// TestForeign: a disk with partitions of another kind is somebody's, and stays as it is without --force.
+func TestForeign(t *testing.T) {
+	t.Parallel()
+	im, _ := image(t)
+	record := make([]byte, 512)
+	copy(record[446:], "\x00\x20\x21\x00\x07\xfe\xff\xff\x00\x08\x00\x00\x00\x40\x00\x00") // 8 MiB of type 7, NTFS, from 1 MiB on
+	record[510], record[511] = 0x55, 0xaa
+	whole, _ := table(t)
+	backup := make([]byte, im.Size())
+	if _, err := whole.ReadAt(backup[im.Size()-16896:], whole.Size()-16896); err != nil && err != io.EOF {
+		t.Fatal(err)
+	}
+	for name, old := range map[string][]byte{
+		"mbr": append(record, make([]byte, im.Size()-512)...), "backup of a gpt": backup,
+	} {
+		target := save(t, name, blob.Bytes(old))
+		err := run(t.Context(), env(), options{image: save(t, "image", im), target: target})
+		if report.KindOf(err) != report.Invalid || !strings.Contains(err.Error(), "is not empty: it holds") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got, err := os.ReadFile(target); err != nil || !bytes.Equal(got, old) {
+			t.Errorf("%s: the disk changed, %v", name, err)
+		}
+	}
+}
+
 // TestTooSmall: a disk that is smaller than the image stays as it is.
 func TestTooSmall(t *testing.T) {
 	t.Parallel()
