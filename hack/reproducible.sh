@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# reproducible.sh BOOTWRIGHT BASE: compiles the inits and builds every built-in profile twice, the second time in another
-# folder, time zone, umask and locale, with other parallelism and an empty cache, as another user where that is allowed.
-# All bytes must be the same.
+# reproducible.sh BOOTWRIGHT BASE: compiles the inits and installers and builds every built-in profile and every disk format twice, and
+# pushes every container image, the second time in another folder, time zone, umask and locale, with other parallelism and an empty
+# cache, as another user where that is allowed. All bytes, and so all digests of images, must be the same.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -13,12 +13,21 @@ chmod -R a+rX "$work"
 profiles=$("$work/bootwright" profiles list | awk 'NR > 1 { print $1 }')
 [[ $profiles ]] || { echo "no profiles" >&2; exit 1; }
 
-# build DIR: every profile into DIR, with a cache of its own.
+# build DIR: every profile and format into DIR, with a cache of its own.
 build() {
+  make() { LC_ALL=$locale "$work/bootwright" build "$1" --quiet --arch amd64 --base "oci:$work/base" --cache-dir "$dir/cache" "${@:2}"; }
+  dir=$1
   for profile in $profiles; do
-    LC_ALL=$locale "$work/bootwright" build "$profile" --quiet --arch amd64 --base "oci:$work/base" --cache-dir "$1/cache" -o "$1/$profile"
+    make "$profile" -o "$dir/$profile"
   done >/dev/null
-  rm -rf "$1/cache"
+  for format in qcow2 vhd vhdx vmdk ova; do
+    make metal -o "$dir/formats" --set output.outFormat=raw --set "output.imageOptions.diskFormat=$format"
+  done >/dev/null
+  make metal -o "$dir/formats" --set output.outFormat=.xz >/dev/null
+  for profile in installer kubevirt; do
+    make "$profile" --push "oci:$dir/images:$profile" >/dev/null
+  done
+  rm -rf "$dir/cache"
 }
 export -f build
 export work profiles
@@ -33,12 +42,13 @@ if ((EUID == 0)); then other=(setpriv --reuid 65534 --regid 65534 --clear-groups
 HOME="$work/home" GOMAXPROCS=7 TZ=Asia/Kathmandu locale=tr_TR.UTF-8 "${other[@]}"
 
 diff -r "$work/one" "$work/other place/two"
-find "$work/one" -type f | wc -l | xargs -I{} echo "{} files of $(wc -w <<<"$profiles") profiles are the same, byte for byte"
+find "$work/one" -type f | wc -l | xargs -I{} echo "{} files of $(wc -w <<<"$profiles") profiles and all formats are the same, byte for byte"
 
 mkdir "$work/source"
 git ls-files -z | xargs -0 cp --parents -t "$work/source" 2>/dev/null || true # files that were removed and not committed
-for init in initramfs/embedded/init-*; do
-  (cd "$work/source" && CGO_ENABLED=0 GOOS=linux GOARCH=${init##*-} go build -trimpath -ldflags='-s -w' -buildvcs=false -o "$work/init" ./cmd/init)
-  cmp "$init" "$work/init"
-  echo "$init is the same, compiled in another folder"
+for program in initramfs/embedded/{init,installer}-*; do
+  name=${program##*/}
+  (cd "$work/source" && CGO_ENABLED=0 GOOS=linux GOARCH=${name##*-} go build -trimpath -ldflags='-s -w' -buildvcs=false -o "$work/program" "./cmd/${name%-*}")
+  cmp "$program" "$work/program"
+  echo "$program is the same, compiled in another folder"
 done

@@ -15,7 +15,7 @@ func TestImageProfiles(t *testing.T) {
 		"metal": "raw 0 .zst", "metal-4k": "raw 0 .zst", "akamai": "raw 0 .gz", "alibabacloud": "qcow2 0 raw", "aws": "raw 8192 .zst",
 		"azure": "vhd 8192 .zst", "cloudstack": "raw 8192 .zst", "digital-ocean": "raw 8192 .gz", "exoscale": "qcow2 10240 .zst",
 		"gcp": "raw 8192 .tar.gz", "hcloud": "raw 0 .zst", "kubevirt": "qcow2 0 .oci.tar", "nocloud": "raw 0 .zst", "opennebula": "raw 0 .zst", "openstack": "raw 0 .zst",
-		"oracle": "qcow2 8192 raw", "scaleway": "raw 0 .zst", "upcloud": "raw 8192 .zst", "vmware": "ova 8192 raw", "vultr": "raw 8192 .zst",
+		"oracle": "qcow2 8192 .zst", "scaleway": "raw 0 .zst", "upcloud": "raw 8192 .zst", "vmware": "ova 8192 raw", "vultr": "raw 8192 .zst",
 	} {
 		for _, arch := range Arches() {
 			p, err := Resolve(&Profile{BaseProfileName: name, Arch: arch})
