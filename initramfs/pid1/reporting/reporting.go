@@ -2,6 +2,7 @@
 package reporting
 
 import (
+	"bytes"
 	"context"
 	"io/fs"
 	"path"
@@ -15,7 +16,8 @@ import (
 type Report struct {
 	mu      sync.Mutex
 	report  bootreport.Report
-	changed chan struct{} // holds one when the report has changed since it was last printed
+	changed chan struct{} // holds one when the report may have changed since it was last printed
+	printed []byte        // the line as it was last printed
 }
 
 // New is an empty report.
@@ -93,7 +95,15 @@ func (r *Report) line() []byte {
 	case <-r.changed:
 	default:
 	}
-	return r.report.Line()
+	r.printed = r.report.Line()
+	return r.printed
+}
+
+// same is whether the report is as it was last printed: tasks also say again what they have said.
+func (r *Report) same() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return bytes.Equal(r.report.Line(), r.printed)
 }
 
 // Changes that come within settle of each other are printed as one.
@@ -112,6 +122,8 @@ func (r *Report) Keep(ctx context.Context, print func()) error {
 		case <-ctx.Done():
 			return nil
 		}
-		print()
+		if !r.same() {
+			print()
+		}
 	}
 }

@@ -47,7 +47,7 @@ func TestSave(t *testing.T) {
 	}
 }
 
-// TestKeep: changes that come together are printed once, and what was read or has been printed is no change.
+// TestKeep: changes that come together are printed once, and what was read, said again or has been printed is no change.
 func TestKeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, printed := New(), 0
@@ -69,6 +69,7 @@ func TestKeep(t *testing.T) {
 				r.Change(func(r *bootreport.Report) { r.Epoch = 2 })
 			}, 1},
 			{func() {}, 1},
+			{func() { r.Change(func(r *bootreport.Report) { r.Epoch = 2 }) }, 1},
 			{func() { r.Fault("x", errors.New("y"), false) }, 2},
 		} {
 			step.do()
