@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"io"
 	"os"
@@ -134,7 +133,7 @@ func runInstall(ctx context.Context, a *app, opts installOptions, do bool) error
 // options are the flags as install has them.
 func (o *installOptions) options() (install.Options, error) {
 	out := install.Options{
-		SectorSize: o.sectorSize, Bootloader: layout.Bootloader(o.bootloader), Boot: o.boot(), Meta: meta.Values{}, Zero: o.zero, Force: o.force, ID: newIDs(),
+		SectorSize: o.sectorSize, Bootloader: layout.Bootloader(o.bootloader), Boot: o.boot(), Meta: meta.Values{}, Zero: o.zero, Force: o.force, ID: install.RandomIDs(),
 	}
 	if o.bootloader != "" {
 		if _, err := layout.ParseBootloader(o.bootloader); err != nil {
@@ -165,20 +164,6 @@ func (o *installOptions) options() (install.Options, error) {
 
 // maxConfig bounds a machine configuration, in bytes.
 const maxConfig = 4 << 20
-
-// newIDs are identifiers of a new disk: random, for no two disks may share theirs, and the same for one name.
-func newIDs() func(string) [16]byte {
-	ids := map[string][16]byte{}
-	return func(name string) [16]byte {
-		id, ok := ids[name]
-		if !ok {
-			rand.Read(id[:])                                // never fails
-			id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80 // version 4 (RFC 9562, section 5.4)
-			ids[name] = id
-		}
-		return id
-	}
-}
 
 // execute runs the plan; one line of progress a step.
 func execute(ctx context.Context, p *progress.Progress, plan *install.Plan, dev install.Device) error {

@@ -76,6 +76,7 @@ func (b *boot) steps() []step {
 		{"disks", false, b.watchDisks},
 		{"state", false, b.startVolumes},
 		{"trial", false, b.startTrial},
+		{"installation", false, b.startInstallation},
 		{"documents", false, b.current.Load},
 		{"var", false, b.awaitVar},
 		{"identity", false, b.identify},

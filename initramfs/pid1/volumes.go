@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/volumes"
+	"github.com/bootwright/bootwright/machine/blockdev"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/cmdline"
 	"github.com/bootwright/bootwright/machine/layout"
@@ -26,7 +27,7 @@ func (b *boot) startVolumes() error {
 	wipe, wrong := plan.ParseWipe(text)
 	b.volumes = volumes.New(volumes.Deps{
 		M: b.m, Config: &b.config, Wipe: wipe, Log: b.say(), Open: b.openEncrypted(b.newOpener()),
-		Discover: volumes.Discovery(b.disks.Refresh, &b.disks.Disks, &b.disks.Volumes),
+		Discover: b.discover(),
 		Changed:  func() <-chan struct{} { _, c := b.disks.Volumes.Watch(); return c },
 		Report: func(c []bootreport.VolumeConfig, v []bootreport.Volume, m []bootreport.Mount) {
 			b.report.Change(func(r *bootreport.Report) { r.SetVolumes(c, v, m) })
@@ -36,6 +37,10 @@ func (b *boot) startVolumes() error {
 	b.group.Run("keep-config", b.current.Keep)
 	b.awaitVolume(layout.State, stateWait, false)
 	return errors.Join(err, wrong)
+}
+
+func (b *boot) discover() func(context.Context) ([]blockdev.Disk, []blockdev.Volume, error) {
+	return volumes.Discovery(b.disks.Refresh, &b.disks.Disks, &b.disks.Volumes)
 }
 
 // awaitVolume waits until nothing more becomes of a volume by itself, with the configuration that there is. One that is locked

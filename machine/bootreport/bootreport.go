@@ -61,7 +61,8 @@ type Report struct {
 	Files         []Asked            `json:"files,omitempty"` // of machine.files, in their order
 	Trust         Trust              `json:"trust,omitzero"`
 	Watchdog      *Watchdog          `json:"watchdog,omitempty"`
-	Phases        []Phase            `json:"phases"` // in order; the first is the kernel's, before init
+	Install       *Install           `json:"install,omitempty"` // of a machine without a system on its disks that is to have one
+	Phases        []Phase            `json:"phases"`            // in order; the first is the kernel's, before init
 	ReadyMS       int64              `json:"readyMs,omitempty"`
 	Errors        []Error            `json:"errors,omitempty"` // none in a good boot
 }

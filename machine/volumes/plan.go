@@ -86,6 +86,9 @@ func (p *planner) decide(s Spec) Volume {
 	switch {
 	case s.Wave == systemWave && p.cloned:
 		return v.failed("%s", p.noDisk)
+	case s.Wave == systemWave && s.Selector != "" && p.toInstall():
+		v.Phase, v.Reason = Waiting, "the system is to be installed first (machine.install)"
+		return v
 	case s.Disk != "" && s.Disk == "/dev/"+p.system:
 		return v.failed("machine.disks names %s, which is the system disk", s.Disk)
 	case err != nil:
@@ -100,6 +103,12 @@ func (p *planner) decide(s Spec) Volume {
 		return p.provision(v)
 	}
 	return p.existing(v, *part)
+}
+
+// toInstall tells that there is no system on any disk, and that there is to be one: it may be on the very disk of another volume.
+func (p *planner) toInstall() bool {
+	main := mainOf(p.Config)
+	return p.system == "" && !p.cloned && main != nil && main.Machine.Install != nil
 }
 
 func (v Volume) failed(format string, args ...any) Volume {

@@ -135,7 +135,7 @@ func text(n *node, a string, args []any) (any, error) {
 	case ".contains":
 		return strings.Contains(a, b), nil
 	case "glob":
-		return glob(a, b), nil
+		return Glob(a, b), nil
 	case ".lowerAscii":
 		return strings.Map(func(r rune) rune { return swapCase(r, 'A', 'Z', 'a'-'A') }, a), nil
 	case ".upperAscii":
@@ -272,8 +272,8 @@ func convert(n *node, v any) (any, error) {
 	return out, nil
 }
 
-// glob matches s against a pattern in which * stands for anything and ? for one character.
-func glob(pattern, s string) bool {
+// Glob matches s against a pattern in which * stands for anything and ? for one character.
+func Glob(pattern, s string) bool {
 	p, t := []rune(pattern), []rune(s)
 	i, j, star, mark := 0, 0, -1, 0
 	for j < len(t) {

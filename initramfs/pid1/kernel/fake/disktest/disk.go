@@ -71,6 +71,17 @@ func (d *Disk) WriteAt(p []byte, off int64) (int, error) {
 	return d.each(p, off, func(p []byte, c *[chunkSize]byte, at int64) { copy(c[at:], p) }, true)
 }
 
+// zero makes n bytes of one chunk zeros.
+func (d *Disk) zero(off, n int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n == chunkSize {
+		delete(d.chunks, off/chunkSize)
+	} else if c := d.chunks[off/chunkSize]; c != nil {
+		clear(c[off%chunkSize:][:n])
+	}
+}
+
 // each calls do for the part of p that is in each chunk, which is made where make is set.
 func (d *Disk) each(p []byte, off int64, do func(p []byte, c *[chunkSize]byte, at int64), create bool) (int, error) {
 	d.mu.Lock()

@@ -61,11 +61,15 @@ func (o *openDisk) Zero(off, n int64) error {
 	if off%o.d.sector() != 0 || n%o.d.sector() != 0 {
 		return syscall.EINVAL
 	}
+	if off < 0 || off+n > o.e.n {
+		return syscall.ENOSPC
+	}
 	for n > 0 {
-		step := min(n, chunkSize)
-		if _, err := o.WriteAt(make([]byte, step), off); err != nil {
+		step := min(n, chunkSize-(o.e.off+off)%chunkSize)
+		if err := o.try(OpWrite, off, step); err != nil {
 			return err
 		}
+		o.d.zero(o.e.off+off, step)
 		off, n = off+step, n-step
 	}
 	return nil
