@@ -85,7 +85,7 @@ func (v *vault) boot(o vm.Options, until string, args ...string) (r *bootreport.
 		o.Until = regexp.MustCompile(until)
 	}
 	console = vmtest.Boot(v.t, o)
-	r, err := bootreport.Find([]byte(console))
+	r, err := bootreport.Find([]byte(console + "\n")) // what until matches may have no end yet
 	if err != nil {
 		v.t.Fatalf("%v\n%s", err, console)
 	}

@@ -65,7 +65,7 @@ func (r *Runner) openEncrypted(ctx context.Context, device string, spec volumes.
 // is in them.
 func (r *Runner) lookAfterKeys(ctx context.Context, m volumes.Machine, plan volumes.Plan) {
 	for _, v := range plan.Volumes {
-		if m.Config == nil || v.Encryption == nil || r.opened[v.ID] == "" || reflect.DeepEqual(r.keys[v.ID], v.Encryption) {
+		if m.Config == nil || v.Encryption == nil || v.Location == "" || r.opened[v.ID] == "" || reflect.DeepEqual(r.keys[v.ID], v.Encryption) {
 			continue
 		}
 		if err := r.openEncrypted(ctx, v.Location, v.Spec, m, plan); err != nil {

@@ -94,6 +94,7 @@ type Runner struct {
 	mounts []bootreport.Mount
 	faults map[string]error  // why volumes are not further, by ID
 	said   string            // what was reported last
+	before map[string]error  // the same at the last pass, until something has been tried again
 	warned map[string]string // the last faults that were logged, by ID
 	meta   meta.Values       // of META; nil before it was read
 }
@@ -112,7 +113,7 @@ func (r *Runner) Status() *watch.Value[Status] { return &r.status }
 // The waits before what failed is tried once more, if nothing happens before: the first, then twice the last, up to the longest.
 const (
 	firstAgain   = time.Second
-	longestAgain = 30 * time.Second
+	longestAgain = 10 * time.Second
 )
 
 // Run does what is to be done, whenever the disks or the configuration change, until ctx ends.
@@ -147,6 +148,7 @@ const most = 200
 
 // pass goes on until nothing more can be done.
 func (r *Runner) pass(ctx context.Context) error {
+	r.before = maps.Clone(r.faults)
 	clear(r.faults)
 	for range most {
 		plan, m, err := r.plan(ctx)
@@ -154,6 +156,7 @@ func (r *Runner) pass(ctx context.Context) error {
 			return err
 		}
 		r.publish(plan, m.Config, true)
+		clear(r.before)
 		progress := r.obey(ctx, m, plan)
 		if !progress || ctx.Err() != nil {
 			r.publish(plan, m.Config, false)
@@ -259,7 +262,11 @@ func (r *Runner) publish(plan volumes.Plan, c *config.Config, trying bool) {
 		s.Mounts[m.Volume] = m.Target
 	}
 	for i := range s.Volumes {
-		if err := r.faults[s.Volumes[i].ID]; err != nil {
+		err := r.faults[s.Volumes[i].ID]
+		if err == nil && s.Volumes[i].Phase != volumes.Ready {
+			err = r.before[s.Volumes[i].ID]
+		}
+		if err != nil {
 			s.Volumes[i].Phase, s.Volumes[i].Reason = volumes.Failed, err.Error()
 		}
 	}

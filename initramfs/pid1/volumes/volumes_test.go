@@ -369,7 +369,7 @@ func TestFaults(t *testing.T) {
 				n := newNode(t, m, plain, volumes.Wipe{})
 				ctx, cancel := context.WithCancel(t.Context())
 				go n.Run(ctx)
-				time.Sleep(25 * time.Second)
+				time.Sleep(25 * time.Second) // in one of the attempts
 				synctest.Wait()
 				if got := n.phases(); !strings.Contains(got, c.want) {
 					t.Errorf("%s\nwant %s", got, c.want)
