@@ -24,8 +24,9 @@ type networking struct {
 	shown    bootreport.Network // in the boot report; guarded by boot.mu
 }
 
-// networkLimit is how long the boot waits until the network is what the configuration says, DHCP aside.
-const networkLimit = 5 * time.Second
+// networkLimit is how long the boot waits until the network is what the configuration says, DHCP aside. It takes milliseconds, and
+// seconds where a slow machine loads modules for it.
+const networkLimit = 15 * time.Second
 
 // startNetwork starts the task that keeps the network. With the configuration that came with the image the network is as it
 // should be, DHCP aside, when this returns.
