@@ -79,7 +79,7 @@ func encrypted(state, ephemeral, more string) string {
 // boot boots the machine and returns its last report before until, or when it is ready where that is "".
 func (v *vault) boot(o vm.Options, until string, args ...string) (r *bootreport.Report, console string) {
 	v.t.Helper()
-	o.Image, o.As, o.Writable = v.disk, vm.Disk, true
+	o.Image, o.As, o.Writable, o.Timeout = v.disk, vm.Disk, true, 8*time.Minute // keys are made to take long
 	o.ExtraArgs = append(append(append(nic("n0"), "-uuid", v.uuid), v.args...), args...)
 	if until != "" {
 		o.Until = regexp.MustCompile(until)
@@ -475,7 +475,7 @@ func TestBootKMS(t *testing.T) {
 	o.Serial = &whenSaid{text: "volume STATE: no configured key opens STATE", do: func() {
 		time.AfterFunc(away(t), func() { t.Cleanup(s.serve(t)) })
 	}}
-	r, console = v.boot(o, `"volume":"EPHEMERAL","device":"[^"]*","state":"open".*"readyMs":\d+\}`)
+	r, console = v.boot(o, `"volume":"EPHEMERAL","source":"/dev/mapper/.*"readyMs":\d+\}`)
 	v.want(r, console, "open by 0, 0 kms works", "open by 5, 5 kms works")
 	if r.Config.Source != bootreport.SourceState || r.Hostname != "kept" || len(r.Mounts) != 2 {
 		t.Errorf("configuration %+v, host name %s, mounts %+v\n%s", r.Config, r.Hostname, r.Mounts, console)

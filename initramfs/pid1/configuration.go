@@ -39,7 +39,9 @@ func (b *boot) newConfiguration() *current.Config {
 
 // findConfig looks for a configuration elsewhere if none came with the image, and again when it is told to.
 func (b *boot) findConfig() error {
-	b.awaitVolume(layout.State, stateWait, true) // its key may be with a service in the network
+	if s, _ := b.volumes.Status().Get(); s.Locked[layout.State] { // its key may be with a service in the network
+		b.awaitVolume(layout.State, stateWait, true)
+	}
 	f, err := b.finder()
 	o := current.Outside{Find: func(ctx context.Context) (documents.Given, error) { return f.Find(ctx, b.variables()) }}
 	if f.Online() {
