@@ -183,13 +183,13 @@ func (s *System) arm(ctx context.Context) {
 	if !s.armed {
 		s.armed = true
 		ctx, s.disarm = context.WithCancel(ctx)
-		go s.giveWay(ctx)
+		go s.giveWay(ctx, s.entry.Name)
 	}
 }
 
 // giveWay starts the machine anew when the patience with a system ends that is not good until then, unless panic=0 asks to leave what has failed
 // as it is.
-func (s *System) giveWay(ctx context.Context) {
+func (s *System) giveWay(ctx context.Context, name string) {
 	if v, _ := s.Args.Get("panic"); v == "0" {
 		return
 	}
@@ -197,7 +197,7 @@ func (s *System) giveWay(ctx context.Context) {
 	case <-s.good:
 	case <-ctx.Done():
 	case <-time.After(Patience - s.M.SinceBoot()):
-		s.Log.Warnf("the system %s is not good after %s; the machine restarts", bootentry.Name(s.id), Patience)
+		s.Log.Warnf("the system %s is not good after %s; the machine restarts", name, Patience)
 		s.Restart()
 	}
 }
