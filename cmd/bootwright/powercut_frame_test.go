@@ -28,7 +28,7 @@ type scenario struct {
 	disk string
 	// machine is the machine with that disk. Where log is not "", all that is written to the disk goes into it.
 	machine func(disk, log string) vm.Options
-	// says are texts of the console after each of which something is never to be lost.
+	// says are texts of the console after each of which something is never to be lost; after the first, the disk as such.
 	says []string
 	// inUse: it all had been said before the boot began.
 	inUse bool
@@ -197,12 +197,12 @@ func states() int {
 }
 
 // cuts are n moments: a third of them close to where tables and headers are written or something begins to count, a third
-// spread over all entries, and a third over those since the first thing counts.
+// spread over all entries, and a third over those since the disk counts.
 func (s *scenario) cuts(n int) []int {
 	last := len(s.log.Entries)
-	near, used := []int{0}, last
+	near, used := []int{0}, s.since[s.says[0]]
 	for _, at := range s.since {
-		near, used = append(near, at), min(used, at)
+		near = append(near, at)
 	}
 	for i, e := range s.log.Entries {
 		if e.Size > 0 && s.after.vital(e.Offset) {
@@ -260,11 +260,8 @@ func (s *scenario) cut(t *testing.T, at int, seed uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts.booted++
-	for _, text := range s.says {
-		if at >= s.since[text] {
-			s.counts.used++
-			break
-		}
+	if at >= s.since[s.says[0]] {
+		s.counts.used++
 	}
 	if t.Failed() {
 		t.Log(said(console))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -228,10 +229,13 @@ func (k *secrets) volume(p gpt.Partition) (id identity, slots []int, err error) 
 		if k.works(p, h) == 0 {
 			return id, slots, fmt.Errorf("none of its %d keys opens it any more", len(h.Keyslots))
 		}
-		inside, err = probe.Probe(decrypted{k.keys[h.UUID], p.Content, h.DataOffset()})
+		var data decrypted
+		if data, err = decrypt(p.Content, h.DataOffset(), k.keys[h.UUID]); err == nil {
+			inside, err = probe.Probe(data)
+		}
 	}
 	if err != nil || inside.Name != probe.XFS || inside.UUID == "" {
-		return id, slots, fmt.Errorf("it holds %+v, %w", inside, err)
+		return id, slots, fmt.Errorf("it holds %+v, %v", inside, err)
 	}
 	id.filesystem = inside.UUID
 	return id, slots, nil
@@ -274,9 +278,18 @@ func (k *secrets) judge(t *testing.T, disk blob.Blob) (n int) {
 // decrypted is the data of an encrypted volume: AES-XTS (IEEE 1619) in sectors of 512 bytes, whose numbers are the tweaks
 // ("aes-xts-plain64").
 type decrypted struct {
-	key  []byte
-	from blob.Blob
-	off  int64
+	from         blob.Blob
+	off          int64
+	data, tweaks cipher.Block
+}
+
+// decrypt is the data behind off, of a key that is two keys.
+func decrypt(from blob.Blob, off int64, key []byte) (d decrypted, err error) {
+	d = decrypted{from: from, off: off}
+	if d.data, err = aes.NewCipher(key[:len(key)/2]); err == nil {
+		d.tweaks, err = aes.NewCipher(key[len(key)/2:])
+	}
+	return d, err
 }
 
 func (d decrypted) Size() int64 { return d.from.Size() - d.off }
@@ -288,11 +301,7 @@ func (d decrypted) ReadAt(p []byte, off int64) (int, error) {
 	if err := blob.ReadFull(d.from, buf, d.off+start); err != nil {
 		return 0, err
 	}
-	for i := 0; i < len(buf); i += 512 {
-		if err := xts(d.key, buf[i:i+512], uint64(start/512)+uint64(i/512), cipher.Block.Decrypt); err != nil {
-			return 0, err
-		}
-	}
+	d.xts(buf, start, d.data.Decrypt)
 	if copy(p, buf[off-start:]); n < int64(len(p)) {
 		return int(n), io.EOF
 	}
@@ -302,39 +311,31 @@ func (d decrypted) ReadAt(p []byte, off int64) (int, error) {
 // write changes what is in the data, in whole sectors.
 func (d decrypted) write(w io.WriterAt, p []byte, off int64) error {
 	p = slices.Clone(p)
-	for i := 0; i < len(p); i += 512 {
-		if err := xts(d.key, p[i:i+512], uint64(off/512)+uint64(i/512), cipher.Block.Encrypt); err != nil {
-			return err
-		}
-	}
+	d.xts(p, off, d.data.Encrypt)
 	_, err := w.WriteAt(p, d.off+off)
 	return err
 }
 
-// xts does a sector with one of a cipher's two directions.
-func xts(key, sector []byte, number uint64, direction func(c cipher.Block, dst, src []byte)) error {
-	data, err := aes.NewCipher(key[:len(key)/2])
-	if err != nil {
-		return err
-	}
-	tweaks, err := aes.NewCipher(key[len(key)/2:])
-	if err != nil {
-		return err
-	}
-	var tweak [16]byte
-	binary.LittleEndian.PutUint64(tweak[:], number)
-	tweaks.Encrypt(tweak[:], tweak[:])
-	for ; len(sector) > 0; sector = sector[16:] {
-		for i := range tweak {
-			sector[i] ^= tweak[i]
+// xts encrypts or decrypts whole sectors at off.
+func (d decrypted) xts(p []byte, off int64, direction func(dst, src []byte)) {
+	for i := 0; i < len(p); i += 512 {
+		var tweak [16]byte
+		binary.LittleEndian.PutUint64(tweak[:], uint64(off+int64(i))/512)
+		d.tweaks.Encrypt(tweak[:], tweak[:])
+		for b := p[i : i+512]; len(b) > 0; b = b[16:] {
+			subtle.XORBytes(b, b[:16], tweak[:])
+			direction(b[:16], b[:16])
+			subtle.XORBytes(b, b[:16], tweak[:])
+			double(&tweak)
 		}
-		direction(data, sector[:16], sector[:16])
-		carry := byte(0)
-		for i := range tweak {
-			sector[i] ^= tweak[i]
-			tweak[i], carry = tweak[i]<<1|carry, tweak[i]>>7
-		}
-		tweak[0] ^= carry * 0x87
 	}
-	return nil
+}
+
+// double multiplies by x in the field of 2^128 elements.
+func double(t *[16]byte) {
+	carry := byte(0)
+	for i := range t {
+		t[i], carry = t[i]<<1|carry, t[i]>>7
+	}
+	t[0] ^= carry * 0x87
 }

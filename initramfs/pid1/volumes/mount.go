@@ -147,6 +147,19 @@ func (r *Runner) copyFile(source, target string, e fs.DirEntry) error {
 	return r.M.WriteFile(target, content, info.Mode().Perm())
 }
 
+// mountsWork finds the volumes whose file system has stopped, as it does when its disk fails, and is false if there is one.
+func (r *Runner) mountsWork() bool {
+	works := true
+	status, _ := r.status.Get()
+	for _, m := range r.mounts {
+		if _, err := r.M.ReadDir(m.Target); err != nil {
+			r.fault(m.Volume, fmt.Errorf("the file system of %s has stopped: %w", status.Volume(m.Volume).Location, err))
+			works = false
+		}
+	}
+	return works
+}
+
 // Unmount unmounts all volumes, the last first, and returns when what was written to them is on the disks.
 func (r *Runner) Unmount() {
 	for _, m := range slices.Backward(r.mounts) {

@@ -125,20 +125,37 @@ func (r *Runner) Run(ctx context.Context) error {
 		if err := r.pass(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
-		var retry <-chan time.Time
+		wait := longestAgain
 		if len(r.faults)+len(r.later) > 0 {
-			retry = time.After(again)
-			again = min(2*again, longestAgain)
+			wait, again = again, min(2*again, longestAgain)
 		} else {
 			again = firstAgain
 		}
+		if !r.wait(ctx, changed, configured, wait) {
+			return nil
+		}
+	}
+}
+
+// wait returns when there may be something to do, after limit where something has failed, and false when ctx ends. As often it
+// looks whether what is mounted works.
+func (r *Runner) wait(ctx context.Context, changed, configured <-chan struct{}, limit time.Duration) bool {
+	for {
 		select {
 		case <-changed:
+			return true
 		case <-configured:
-		case <-retry:
-			r.tryKeys()
+			return true
+		case <-time.After(limit):
+			if len(r.faults)+len(r.later) > 0 {
+				r.tryKeys()
+				return true
+			}
+			if !r.mountsWork() {
+				return true
+			}
 		case <-ctx.Done():
-			return nil
+			return false
 		}
 	}
 }
@@ -159,6 +176,7 @@ func (r *Runner) pass(ctx context.Context) error {
 		clear(r.before)
 		progress := r.obey(ctx, m, plan)
 		if !progress || ctx.Err() != nil {
+			r.mountsWork()
 			r.publish(plan, m.Config, false)
 			return ctx.Err()
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,7 +38,15 @@ const (
 // somebody.
 type xfsMachine struct {
 	*fake.Machine
-	t *testing.T
+	t       *testing.T
+	stopped atomic.Bool // the file system on /var
+}
+
+func (m *xfsMachine) ReadDir(name string) ([]fs.DirEntry, error) {
+	if m.stopped.Load() && name == "/var" {
+		return nil, syscall.EIO
+	}
+	return m.Machine.ReadDir(name)
 }
 
 // mark is what is committed to a file system when it is mounted, and where.
@@ -47,7 +56,7 @@ const (
 )
 
 func newMachine(t *testing.T, disk *fake.Disk) *xfsMachine {
-	m := &xfsMachine{fake.New(t, map[string]string{"var/lib/early": "early", "var/run": "-> /run", "var/log/": ""}), t}
+	m := &xfsMachine{Machine: fake.New(t, map[string]string{"var/lib/early": "early", "var/run": "-> /run", "var/log/": ""}), t: t}
 	m.Programs[mkfs] = func(ctx context.Context, c kernel.Command) error { return m.mkfs(ctx, c.Args[len(c.Args)-1]) }
 	m.Programs[growfs] = func(ctx context.Context, c kernel.Command) error { return m.growfs(ctx, c.Args[0]) }
 	m.AddDisk(disk)
@@ -387,6 +396,28 @@ func TestFaults(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestStopped: a file system that stops after it was mounted is reported.
+func TestStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine(t, systemDisk(t, 6*gib))
+		n := newNode(t, m, plain, volumes.Wipe{})
+		ctx, cancel := context.WithCancel(t.Context())
+		go n.Run(ctx)
+		time.Sleep(time.Minute)
+		m.stopped.Store(true)
+		time.Sleep(2 * longestAgain)
+		synctest.Wait()
+		if got, want := n.phases(), "EPHEMERAL failed /dev/vda4 the file system of /dev/vda4 has stopped: input/output error"; !strings.Contains(got, want) {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+		if log := strings.Join(n.lines, "\n"); strings.Count(log, "has stopped") != 1 {
+			t.Error(log)
+		}
+		cancel()
+		time.Sleep(time.Minute)
+	})
 }
 
 // TestForeign: what somebody else put where a volume is to be stays.

@@ -69,7 +69,7 @@ func Try(t testing.TB, o vm.Options) (string, error) {
 		end := console.Bytes()[max(0, console.Len()-16<<10):]
 		return "", fmt.Errorf("%w\n%s\n--- the end of its console:\n%s", err, strings.Join(res.Command, " "), end)
 	}
-	t.Logf("%q after %.1f s, of which the machine took %.1f s of a processor (%s)", res.Match, res.Elapsed.Seconds(), res.CPU.Seconds(), res.Accel)
+	t.Logf("%.80q after %.1f s, of which the machine took %.1f s of a processor (%s)", res.Match, res.Elapsed.Seconds(), res.CPU.Seconds(), res.Accel)
 	return console.String(), nil
 }
 
