@@ -4,16 +4,13 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/bootwright/bootwright/machine/blockdev"
 	"github.com/bootwright/bootwright/machine/config"
 	"github.com/bootwright/bootwright/machine/config/v1alpha1"
+	"github.com/bootwright/bootwright/machine/volumes/volumestest"
 )
 
 var update = flag.Bool("update", false, "write what is wanted anew")
@@ -22,55 +19,35 @@ var update = flag.Bool("update", false, "write what is wanted anew")
 // disks afterwards.
 func TestLayouts(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) < 20 {
-		t.Fatal(len(files), err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+	for _, c := range volumestest.Cases(t, "testdata") {
+		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			a, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			m, want := caseOf(t, a)
-			got := outcome(t, m)
+			got := outcome(t, machineOf(t, c))
 			if *update {
-				a.Files[len(a.Files)-1].Data = []byte(got)
-				if err := os.WriteFile(file, txtar.Format(a), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != want {
-				t.Errorf("got\n%s\nwant\n%s", got, want)
+				c.Update(t, got)
+			} else if got != c.Want {
+				t.Errorf("got\n%s\nwant\n%s", got, c.Want)
 			}
 		})
 	}
 }
 
-// caseOf reads a case, whose last file is what is wanted.
-func caseOf(t *testing.T, a *txtar.Archive) (m Machine, want string) {
+func machineOf(t *testing.T, c volumestest.Case) Machine {
 	t.Helper()
-	for _, f := range a.Files {
-		var err error
-		switch text := strings.TrimSpace(string(f.Data)); f.Name {
-		case "disks.yaml":
-			m, err = ParseDescription(f.Name, f.Data)
-		case "config.yaml":
-			m.Config, err = config.Load(f.Name, f.Data)
-		case "wipe":
-			m.Wipe, err = ParseWipe(text)
-		case "meta":
-			m.StateEncryption = &v1alpha1.Encryption{Provider: text}
-		case "want":
-			want = string(f.Data)
-		default:
-			err = fmt.Errorf("unknown file %s", f.Name)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	m, err := ParseDescription(c.Name, c.Disks)
+	if err == nil && c.Config != nil {
+		m.Config, err = config.Load(c.Name, c.Config)
 	}
-	return m, want
+	if err == nil {
+		m.Wipe, err = ParseWipe(c.Wipe)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Meta != "" {
+		m.StateEncryption = &v1alpha1.Encryption{Provider: c.Meta}
+	}
+	return m
 }
 
 // outcome is what becomes of a machine, as text. Whatever is done, the invariants hold.
