@@ -3,6 +3,7 @@ package volumes
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/bootwright/bootwright/machine/blockdev"
 	"github.com/bootwright/bootwright/machine/layout"
@@ -51,7 +52,7 @@ func (p *planner) provision(v Volume) Volume {
 		return v.failed("%v", err)
 	}
 	for _, d := range p.Disks {
-		if v.Disk != "" && d.DevPath != v.Disk {
+		if v.Disk != "" && d.DevPath != v.Disk || strings.HasPrefix(d.Name, "loop") { // the machine's own root is one
 			continue
 		}
 		reason := ""
