@@ -23,7 +23,7 @@ WITH_VM    := $(WITH_TOOLS) BOOTWRIGHT_VM=1 BOOTWRIGHT_TEST_BASE=$(TESTBASE)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build iso base tools testbase test test-unit test-vm test-powercut race fuzz bench lint golden reproducible check clean FORCE
+.PHONY: help build iso base tools testbase test test-unit test-vm test-powercut test-layouts race fuzz bench lint golden reproducible check clean FORCE
 
 help: ## print this
 	@echo 'make TARGET, where TARGET is one of'
@@ -68,6 +68,9 @@ test-vm: tools testbase ## boot machines only
 
 test-powercut: tools testbase ## cut the power at BOOTWRIGHT_POWERCUT_STATES (40) moments of each recorded boot, and boot again
 	BOOTWRIGHT_POWERCUT_STATES=$(or $(BOOTWRIGHT_POWERCUT_STATES),40) $(WITH_VM) $(GO) test -timeout 120m -v -run '^TestBootPowerCuts' ./cmd/bootwright
+
+test-layouts: tools testbase ## boot every machine of the table of layouts (machine/volumes/testdata) that QEMU can be
+	BOOTWRIGHT_LAYOUTS=all $(WITH_VM) $(GO) test -timeout 60m -v -run '^TestBootLayouts' ./cmd/bootwright
 
 race: $(INITS) ## run the quick tests under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short ./...

@@ -134,13 +134,21 @@ func (m *xfsMachine) Mount(mt kernel.Mount) error {
 }
 
 // logger is a Log.
-type logger struct{ lines []string }
+type logger struct {
+	guard sync.Mutex
+	lines []string
+}
 
 func (l *logger) Infof(format string, args ...any) {
-	l.lines = append(l.lines, fmt.Sprintf(format, args...))
+	l.say(fmt.Sprintf(format, args...))
 }
 func (l *logger) Warnf(format string, args ...any) {
-	l.lines = append(l.lines, "warning: "+fmt.Sprintf(format, args...))
+	l.say("warning: " + fmt.Sprintf(format, args...))
+}
+func (l *logger) say(line string) {
+	l.guard.Lock()
+	defer l.guard.Unlock()
+	l.lines = append(l.lines, line)
 }
 
 // systemDisk is a disk of that size as an image leaves it, with more partitions.
@@ -182,6 +190,7 @@ type node struct {
 	config watch.Value[*config.Config]
 	report []bootreport.Volume
 	mounts []bootreport.Mount
+	disks  *disks.Watcher
 	early  string // what /var has of what was in memory
 }
 
@@ -195,6 +204,7 @@ func newNode(t *testing.T, m *xfsMachine, text string, w volumes.Wipe) *node {
 		n.config.Set(c)
 	}
 	found := disks.New(m, n.logger)
+	n.disks = found
 	n.Runner = New(Deps{
 		M: m, Config: &n.config, Wipe: w, Log: n.logger,
 		Discover: Discovery(found.Refresh, &found.Disks, &found.Volumes),
@@ -417,6 +427,42 @@ func TestStopped(t *testing.T) {
 		}
 		cancel()
 		time.Sleep(time.Minute)
+	})
+}
+
+// TestUnplugged: a disk that goes away while it is formatted is said to be gone, and the machine goes on when it is back.
+func TestUnplugged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := systemDisk(t, 6*gib)
+		m := newMachine(t, d)
+		gone := false
+		m.Programs[mkfs] = func(ctx context.Context, c kernel.Command) error {
+			if !gone {
+				gone = true
+				m.RemoveDisk(d.Name)
+			}
+			return m.mkfs(ctx, c.Args[len(c.Args)-1])
+		}
+		n := newNode(t, m, plain, volumes.Wipe{})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- n.Run(ctx) }()
+		go n.disks.Run(ctx)
+		time.Sleep(40 * time.Second)
+		synctest.Wait()
+		if got := n.phases(); !strings.Contains(got, "STATE waiting  the system disk is not known: no disk has a META partition") {
+			t.Error(got)
+		}
+		m.AddDisk(reborn(t, d, d.Bytes))
+		time.Sleep(31 * time.Second)
+		synctest.Wait()
+		if got := n.phases(); !strings.Contains(got, "STATE ready") || !strings.Contains(got, "EPHEMERAL ready") {
+			t.Errorf("%s\n%s", got, strings.Join(n.lines, "\n"))
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("ended with %v", err)
+		}
 	})
 }
 
