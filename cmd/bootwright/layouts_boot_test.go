@@ -150,7 +150,13 @@ func (l *tableMachine) start(t *testing.T, kernel, initrd string, until *regexp.
 	if l.Wipe != "" {
 		options.Append += " talos.experimental.wipe=" + l.Wipe
 	}
-	if _, err := vmtest.Try(t, options); err != nil {
+	_, err := vmtest.Try(t, options)
+	if err != nil && bytes.Contains(console.Bytes(), []byte("timeout, completion polled")) {
+		t.Log("QEMU's NVMe disk lost its interrupts; once more")
+		console.Reset()
+		_, err = vmtest.Try(t, options)
+	}
+	if err != nil {
 		t.Errorf("%.200s…", err)
 	}
 	console.WriteByte('\n')
