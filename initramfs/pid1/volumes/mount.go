@@ -1,6 +1,7 @@
 package volumes
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
@@ -84,67 +85,86 @@ func (r *Runner) growFilesystem(ctx context.Context, v volumes.Volume) {
 
 // moveVar puts into the staged volume what is in memory at dir, which is of this boot, and mounts it over dir.
 func (r *Runner) moveVar(dir string) error {
-	if err := r.copyTree(dir, staging); err != nil {
+	if err := r.copyTree(dir, "."); err != nil {
 		return err
 	}
 	return r.M.MoveMount(staging, dir)
 }
 
-// copyTree copies a folder over another. Links and what is neither file nor folder are left where something is there.
-func (r *Runner) copyTree(from, to string) error {
-	entries, err := r.M.ReadDir(from)
+// copyTree copies the folder rel below dir into the staged volume. Links and what is neither file nor folder are left where something
+// is there, and so is what is there in place of a folder: a link could lead anywhere.
+func (r *Runner) copyTree(dir, rel string) error {
+	entries, err := r.M.ReadDir(path.Join(dir, rel))
 	if err != nil {
 		return err
 	}
-	there, err := r.M.ReadDir(to)
+	there, err := r.M.ReadDir(path.Join(staging, rel))
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		source, target := path.Join(from, e.Name()), path.Join(to, e.Name())
-		exists := slices.ContainsFunc(there, func(o fs.DirEntry) bool { return o.Name() == e.Name() })
-		switch {
-		case e.IsDir():
-			if err = r.makeFolder(e, target, exists); err == nil {
-				err = r.copyTree(source, target)
-			}
-		case e.Type().IsRegular():
-			err = r.copyFile(source, target, e)
-		case exists:
-		case e.Type() == fs.ModeSymlink:
-			var link string
-			if link, err = r.M.ReadLink(source); err == nil {
-				err = r.M.Symlink(link, target)
-			}
+		var old fs.DirEntry
+		if i := slices.IndexFunc(there, func(o fs.DirEntry) bool { return o.Name() == e.Name() }); i >= 0 {
+			old = there[i]
 		}
-		if err != nil {
+		if err := r.copyEntry(dir, path.Join(rel, e.Name()), e, old); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *Runner) makeFolder(e fs.DirEntry, target string, exists bool) error {
-	if exists {
-		return nil
+// copyEntry copies e, which is at rel below dir, over old, which may be nil.
+func (r *Runner) copyEntry(dir, rel string, e, old fs.DirEntry) error {
+	switch {
+	case e.IsDir() && old == nil:
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		if err := r.M.MkdirAll(path.Join(staging, rel), info.Mode().Perm()); err != nil {
+			return err
+		}
+		return r.copyTree(dir, rel)
+	case e.IsDir() && old.IsDir():
+		return r.copyTree(dir, rel)
+	case e.Type().IsRegular():
+		return r.copyFile(dir, rel, e, old)
+	case e.Type() == fs.ModeSymlink && old == nil:
+		link, err := r.M.ReadLink(path.Join(dir, rel))
+		if err != nil {
+			return err
+		}
+		return r.M.Symlink(link, path.Join(staging, rel))
 	}
-	info, err := e.Info()
-	if err != nil {
-		return err
-	}
-	return r.M.MkdirAll(target, info.Mode().Perm())
+	return nil
 }
 
-func (r *Runner) copyFile(source, target string, e fs.DirEntry) error {
+// copyFile waits until the file is on the disk: after a power cut it is the old one or the new, and what this boot has said to others, such
+// as a machine ID that it made up, is that of the next. One that is the same already is not written again.
+func (r *Runner) copyFile(dir, rel string, e, old fs.DirEntry) error {
 	info, err := e.Info()
 	if err != nil {
 		return err
 	}
-	content, err := r.M.ReadFile(source)
-	if err != nil {
+	content, err := r.M.ReadFile(path.Join(dir, rel))
+	if err != nil || r.holds(path.Join(staging, rel), content, old) {
 		return err
 	}
-	return r.M.WriteFile(target, content, info.Mode().Perm())
+	return r.M.ReplaceFile(staging, rel, content, info.Mode().Perm())
+}
+
+// holds tells whether old, the file of that name, has the content.
+func (r *Runner) holds(name string, content []byte, old fs.DirEntry) bool {
+	if old == nil || !old.Type().IsRegular() {
+		return false
+	}
+	info, err := old.Info()
+	if err != nil || info.Size() != int64(len(content)) {
+		return false
+	}
+	has, err := r.M.ReadFile(name)
+	return err == nil && bytes.Equal(has, content)
 }
 
 // mountsWork finds the volumes whose file system has stopped, as it does when its disk fails, and is false if there is one.

@@ -9,6 +9,7 @@ package volumes
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"time"
@@ -30,6 +31,7 @@ type Machine interface {
 	kernel.Mounts
 	kernel.Files
 	kernel.Processes
+	ReplaceFile(root, name string, data []byte, mode fs.FileMode) error
 	Unmount(target string) error
 }
 

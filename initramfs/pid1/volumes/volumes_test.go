@@ -40,6 +40,30 @@ type xfsMachine struct {
 	*fake.Machine
 	t       *testing.T
 	stopped atomic.Bool // the file system on /var
+
+	unflushed []string // files of the volume for /var that a power cut takes
+	replaced  []string // the others that were written there
+}
+
+func (m *xfsMachine) WriteFile(name string, data []byte, perm fs.FileMode) error {
+	if rel, ok := strings.CutPrefix(name, staging+"/"); ok {
+		m.unflushed = append(m.unflushed, rel)
+	}
+	return m.Machine.WriteFile(name, data, perm)
+}
+
+func (m *xfsMachine) ReplaceFile(root, name string, data []byte, mode fs.FileMode) error {
+	if root == staging {
+		m.replaced = append(m.replaced, name)
+	}
+	return m.Machine.ReplaceFile(root, name, data, mode)
+}
+
+// powerCut takes what was written to the volume on /var and not flushed.
+func (m *xfsMachine) powerCut() {
+	for _, name := range m.unflushed {
+		m.Machine.WriteFile("/var/"+name, nil, 0)
+	}
 }
 
 func (m *xfsMachine) ReadDir(name string) ([]fs.DirEntry, error) {
@@ -231,6 +255,7 @@ func boot(t *testing.T, d *fake.Disk, text string, w volumes.Wipe) (n *node) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+		n.m.powerCut()
 		p, _ := n.m.ReadFile("/var/lib/early")
 		link, _ := n.m.ReadLink("/var/run")
 		n.early = string(p) + " " + link
@@ -305,6 +330,42 @@ func TestFirstBootAndNext(t *testing.T) {
 	mbr := make([]byte, 446)
 	if _, err := d.ReadAt(mbr, 0); err != nil || !bytes.HasPrefix(mbr, []byte("code")) {
 		t.Error("the boot code is gone")
+	}
+}
+
+// TestEarlyFiles: what was in memory at /var replaces what the volume has, is there after a power cut, and is not written where it is already.
+func TestEarlyFiles(t *testing.T) {
+	disk := systemDisk(t, 6*gib)
+	boot(t, disk, plain, volumes.Wipe{})
+	for name, c := range map[string]struct {
+		there    map[string]string // in the volume
+		replaced string
+	}{
+		"nothing":            {nil, "[lib/early]"},
+		"another":            {map[string]string{"lib/early": "other", "run": "kept"}, "[lib/early]"},
+		"the same":           {map[string]string{"lib/early": "early"}, "[]"},
+		"a link":             {map[string]string{"lib/early": "-> /nowhere"}, "[lib/early]"},
+		"a link to a folder": {map[string]string{"lib": "-> /elsewhere"}, "[]"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newMachine(t, reborn(t, disk, 6*gib))
+			m.Contents["xfs"] = c.there
+			n := newNode(t, m, plain, volumes.Wipe{})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			n.Run(ctx)
+			m.powerCut()
+			p, err := m.ReadFile("/var/lib/early")
+			if got := fmt.Sprint(m.replaced); got != c.replaced || string(p) != "early" && c.there["lib"] == "" {
+				t.Errorf("%s: %q, %v; written %s", name, p, err, got)
+			}
+			if kept, _ := m.ReadFile("/var/run"); c.there["run"] != "" && string(kept) != c.there["run"] {
+				t.Errorf("%s: /var/run is %q", name, kept)
+			}
+			if len(n.mounts) != 2 {
+				t.Errorf("%s: %v, %s", name, n.mounts, n.phases())
+			}
+		})
 	}
 }
 
