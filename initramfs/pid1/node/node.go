@@ -76,7 +76,7 @@ func Start(d Deps) *Node {
 		n.Run(c.name, func(ctx context.Context) error { return n.follow(ctx, c, done[i]) })
 	}
 	n.Run("watchdog", func(ctx context.Context) error {
-		return watchdog.Run(ctx, watchdog.Deps{M: n.M, Config: n.Config, Report: n.showWatchdog})
+		return watchdog.Run(ctx, watchdog.Deps{M: n.M, Config: &n.Applied, Report: n.showWatchdog}) // once its driver had the time to come
 	})
 	n.Run("applied", func(ctx context.Context) error { return n.publish(ctx, done) })
 	return n
