@@ -6,6 +6,7 @@ const (
 	InstallRunning = "installing"
 	InstallDone    = "installed" // the machine restarts from the disk
 	InstallFailed  = "failed"    // Error says why; it is tried again
+	InstallRefused = "refused"   // Error says why it can never work; it is tried again when the configuration changes
 )
 
 // Install is how a machine without a system on its disks installs itself.

@@ -142,12 +142,18 @@ func (d Deps) run(ctx context.Context, out io.Writer) error {
 	err := d.install(ctx, out, &said)
 	switch {
 	case err != nil && ctx.Err() == nil:
-		said.State, said.Error = bootreport.InstallFailed, err.Error()
+		refused := said.State == bootreport.InstallRefused
+		if said.Error = err.Error(); !refused {
+			said.State = bootreport.InstallFailed
+		}
 		if hint := report.HintOf(err); hint != "" {
 			said.Error += "; " + hint
 		}
 		d.Report(said)
-		return errors.New(said.Error)
+		if err = errors.New(said.Error); refused {
+			return services.Final(err)
+		}
+		return err
 	case err != nil || said.Disk == "":
 		return err
 	}
@@ -187,7 +193,11 @@ func (d Deps) install(ctx context.Context, out io.Writer, said *bootreport.Insta
 	switch {
 	case w.Image != "":
 		d.begin(out, *said)
-		return d.fromImage(ctx, out, c, p, disk)
+		err := d.fromImage(ctx, out, c, p, disk)
+		if err != nil && installerrun.Hopeless(err) {
+			said.State = bootreport.InstallRefused
+		}
+		return err
 	case from != nil:
 		said.From = "/dev/" + name
 		d.begin(out, *said)

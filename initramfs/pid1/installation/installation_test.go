@@ -296,7 +296,8 @@ func TestRefused(t *testing.T) {
 
 // TestFromImage: the program of the image gets all that the machine adds; how it failed is reported.
 func TestFromImage(t *testing.T) {
-	for _, fault := range []error{nil, errors.New("error: the disk is gone")} {
+	refused := &kernel.ExitError{Code: 2}
+	for _, fault := range []error{nil, errors.New("error: the disk is gone"), refused} {
 		n := newNode(t, nil, "  install: {disk: /dev/vda, image: ghcr.io/a/b:v1, wipe: true, extraKernelArgs: [-quiet, marker=1]}\n")
 		var ran []string
 		n.m.Programs[containerd.Client] = func(_ context.Context, c kernel.Command) error {
@@ -326,7 +327,10 @@ func TestFromImage(t *testing.T) {
 		if fault == nil && (err != nil || n.ended != kernel.Restart || last.From != "ghcr.io/a/b:v1") {
 			t.Errorf("%v, %q, %+v", err, n.ended, last)
 		}
-		if fault != nil && (err == nil || n.ended != "" || last.Error != "installer: exit status 1: the disk is gone") {
+		if errors.Is(fault, refused) && (err == nil || n.ended != "" || last.State != bootreport.InstallRefused || last.Error != "installer: exit status 2") {
+			t.Errorf("%v, %q, %+v", err, n.ended, last)
+		}
+		if fault != nil && !errors.Is(fault, refused) && (err == nil || n.ended != "" || last.State != bootreport.InstallFailed || last.Error != "installer: exit status 1: the disk is gone") {
 			t.Errorf("%v, %q, %+v", err, n.ended, last)
 		}
 	}

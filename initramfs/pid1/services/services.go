@@ -55,10 +55,25 @@ const (
 // policy.
 var ErrInterrupted = errors.New("interrupted")
 
+// Final is err of a service that would always end in the same way. Whatever its policy, it starts again only when its configuration changes.
+func Final(err error) error { return final{err} }
+
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+func isFinal(err error) bool {
+	_, is := errors.AsType[final](err)
+	return is
+}
+
 // again tells whether a service starts again that ended with err.
 func (p Policy) again(err error) bool {
-	if errors.Is(err, ErrInterrupted) {
+	switch {
+	case errors.Is(err, ErrInterrupted):
 		return true
+	case isFinal(err):
+		return false
 	}
 	switch p {
 	case Never:

@@ -147,7 +147,7 @@ func TestOrder(t *testing.T) {
 func TestPolicies(t *testing.T) {
 	for _, c := range []struct {
 		policy  Policy
-		fails   int // so many first runs
+		fails   int // so many first runs; below zero, the first for good
 		endless bool
 		state   string
 		runs    []float64 // seconds in which it begins, in the first ten minutes
@@ -157,6 +157,8 @@ func TestPolicies(t *testing.T) {
 		{Never, 1, false, "failed status 3: the last word", []float64{0}},
 		{Never, 0, false, "finished", []float64{0}},
 		{UntilSuccess, 3, false, "finished", []float64{0, 1, 3, 7}},
+		{UntilSuccess, -1, false, "failed status 3: the last word", []float64{0}},
+		{Always, -1, false, "failed status 3: the last word", []float64{0}},
 		{UntilSuccess, 99, false, "failed status 3: the last word", []float64{0, 1, 3, 7, 15, 31, 63, 123, 183, 243, 303, 363, 423, 483, 543}},
 	} {
 		t.Run(fmt.Sprint(c.policy, c.fails), func(t *testing.T) {
@@ -169,6 +171,9 @@ func TestPolicies(t *testing.T) {
 					begins.Set(runs)
 					fmt.Fprintf(out, "first\nthe last ")
 					fmt.Fprintf(out, "word\n\n")
+					if c.fails < 0 {
+						return Final(errors.New("status 3"))
+					}
 					if len(runs) <= c.fails {
 						return errors.New("status 3")
 					}

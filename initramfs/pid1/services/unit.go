@@ -94,7 +94,10 @@ func (u *unit) rest(err error, wait time.Duration) bool {
 	case again:
 		state, reason = bootreport.ServiceWaiting, "it ended, and starts again"
 	}
-	if again {
+	switch {
+	case isFinal(err):
+		u.r.deps.Log.Warnf("service %s: %v; not again until its configuration changes", u.Name, err)
+	case again:
 		u.complain(err, wait)
 		defer time.AfterFunc(wait, func() { cancel(errAgain) }).Stop()
 	}

@@ -3,13 +3,11 @@ package upgrading
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/services"
 	"github.com/bootwright/bootwright/initramfs/pid1/services/containerd"
 	"github.com/bootwright/bootwright/initramfs/pid1/services/installerrun"
@@ -63,7 +61,7 @@ func (s *System) upgrade(ctx context.Context, d Staging, image string, options [
 	switch {
 	case ctx.Err() != nil:
 		return nil
-	case err != nil && !hopeless(err):
+	case err != nil && !installerrun.Hopeless(err):
 		s.tellUpgrade(image, bootreport.UpgradeFailed, err)
 		return err
 	}
@@ -143,21 +141,6 @@ func (s *System) arguments(extra []string) []string {
 	}
 	return args
 }
-
-// hopeless tells whether an upgrade fails in the same way each time: the image or its program is not for this machine, or the program found something
-// invalid (exit codes of docs/cli.md), such as a partition without room for it.
-func hopeless(err error) bool {
-	if failed, ok := errors.AsType[*kernel.ExitError](err); ok {
-		return failed.Signal == 0 && slices.Contains([]int{exitInvalid, exitUnsupported}, failed.Code)
-	}
-	return slices.Contains([]report.Kind{report.Invalid, report.Unsupported}, report.KindOf(err))
-}
-
-// Exit codes of the installer's program.
-const (
-	exitInvalid     = 2
-	exitUnsupported = 4
-)
 
 // forgetStaged takes what was asked for out of META.
 func forgetStaged(v meta.Values) bool {

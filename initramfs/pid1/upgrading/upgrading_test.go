@@ -312,6 +312,10 @@ func staged(t *testing.T, values meta.Values, answers map[string]func(kernel.Com
 
 // TestStaged: META's tags go when the upgrade is done or can never be, and stay while it may yet work.
 func TestStaged(t *testing.T) {
+	noProgram := func(c kernel.Command) error {
+		fmt.Fprintln(c.Stderr, `ctr: OCI runtime create failed: exec: "/bin/installer": stat /bin/installer: no such file or directory: unknown`)
+		return &kernel.ExitError{Program: "ctr", Code: 1}
+	}
 	said := func(text string, code int) func(kernel.Command) error {
 		return func(c kernel.Command) error {
 			fmt.Fprintln(c.Stdout, text)
@@ -336,6 +340,7 @@ func TestStaged(t *testing.T) {
 		"other options":  {meta.Values{meta.StagedUpgradeImage: []byte(image), meta.StagedUpgradeOptions: []byte("{")}, nil, bootreport.UpgradeDone, 1, 1, ""},
 		"no room":        {asked, map[string]func(kernel.Command) error{"run --rm": said("", 2)}, bootreport.UpgradeRefused, 1, 0, "exit status 2"},
 		"other machine":  {asked, map[string]func(kernel.Command) error{"images list": said(image+" linux/arm64 -", 0)}, bootreport.UpgradeRefused, 0, 0, "is for arm64"},
+		"no installer":   {asked, map[string]func(kernel.Command) error{"run --rm": noProgram}, bootreport.UpgradeRefused, 1, 0, "is no installer"},
 		"disk error":     {asked, map[string]func(kernel.Command) error{"run --rm": said("", 5)}, bootreport.UpgradeFailed, 3, 0, "exit status 5"},
 		"nobody answers": {asked, map[string]func(kernel.Command) error{"images pull": said("", 1)}, bootreport.UpgradeFailed, 0, 0, "registry.example"},
 	} {

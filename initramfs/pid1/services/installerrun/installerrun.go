@@ -78,7 +78,7 @@ func Run(ctx context.Context, d Deps, c Container) (err error) {
 		return err
 	}
 	fmt.Fprintf(d.Output, "run %s %s\n", image, c.Args[0])
-	return d.run(ctx, d.Output, append(arguments(image, c.Folders), c.Args...)...)
+	return d.run(ctx, image, append(arguments(image, c.Folders), c.Args...)...)
 }
 
 // arguments are those of ctr before the ones of the program.
@@ -160,7 +160,7 @@ func (d Deps) checkArch(ctx context.Context, image string) error {
 	}
 	if !slices.Contains(have, d.Arch) {
 		return report.WithHint(report.Errorf(report.Unsupported, "%s is for %s, and this machine is %s", image, strings.Join(have, ", "), d.Arch),
-			"name an image for this architecture in machine.install.image, or an index of several")
+			"name an image for this architecture, or an index of several")
 	}
 	return nil
 }
@@ -191,18 +191,53 @@ func (d Deps) args(args []string) []string {
 }
 
 // run runs ctr and hands on what it prints, of which the last line is in the error of a program that failed.
-func (d Deps) run(ctx context.Context, output io.Writer, args ...string) error {
-	last := &lastLine{to: output}
-	p, err := d.M.Start(kernel.Command{Path: containerd.Client, Args: d.args(args), Env: d.Env, Stdout: output, Stderr: last})
+func (d Deps) run(ctx context.Context, image string, args ...string) error {
+	last := &lastLine{to: d.Output}
+	p, err := d.M.Start(kernel.Command{Path: containerd.Client, Args: d.args(args), Env: d.Env, Stdout: d.Output, Stderr: last})
 	if err != nil {
 		return err
 	}
 	err = kernel.WaitOrEnd(ctx, p)
-	if failed, ok := errors.AsType[*kernel.ExitError](err); ok {
-		failed.Program, failed.Said = program, last.text()
+	failed, ok := errors.AsType[*kernel.ExitError](err)
+	if !ok {
+		return err
 	}
+	if why := notExecuted(string(last.kept)); why != "" {
+		return report.WithHint(report.Errorf(report.Unsupported, "%s is no installer: %s: %s", image, program, why),
+			"name an image that `bootwright build installer` has made for this architecture")
+	}
+	failed.Program, failed.Said = program, last.text()
 	return err
 }
+
+// notExecuted is why the container's runtime could not execute the program, in its words, such as "stat /bin/installer: no such file or
+// directory"; empty where it could.
+func notExecuted(said string) string {
+	for line := range strings.Lines(said) {
+		for _, prefix := range []string{`exec: "` + program + `": `, "exec " + program + ": "} {
+			if _, why, ok := strings.Cut(line, prefix); ok {
+				why = strings.TrimPrefix(why, "stat "+program+": ")
+				return strings.TrimSuffix(strings.TrimSpace(why), ": unknown")
+			}
+		}
+	}
+	return ""
+}
+
+// Hopeless tells whether Run would fail in the same way each time: the image or its program is not for this machine, or the program found
+// something invalid (exit codes of docs/cli.md), such as a disk without room for it.
+func Hopeless(err error) bool {
+	if failed, ok := errors.AsType[*kernel.ExitError](err); ok {
+		return failed.Signal == 0 && slices.Contains([]int{exitInvalid, exitUnsupported}, failed.Code)
+	}
+	return slices.Contains([]report.Kind{report.Invalid, report.Unsupported}, report.KindOf(err))
+}
+
+// Exit codes of the program.
+const (
+	exitInvalid     = 2
+	exitUnsupported = 4
+)
 
 // lastLine hands on what is written and keeps the end.
 type lastLine struct {

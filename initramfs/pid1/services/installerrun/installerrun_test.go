@@ -48,7 +48,7 @@ func (c *ctr) run(ctx context.Context, cmd kernel.Command) error {
 		fmt.Fprintln(cmd.Stderr, "[1/2] write EFI")
 		if c.said != "" {
 			fmt.Fprintln(cmd.Stderr, c.said)
-			return &kernel.ExitError{Program: cmd.Path, Code: 2}
+			return &kernel.ExitError{Program: cmd.Path, Code: 5}
 		}
 	}
 	return nil
@@ -105,10 +105,14 @@ func TestFailures(t *testing.T) {
 		kind report.Kind
 		want string
 	}{
-		"nobody has it":    {ctr{pulls: []string{"not found"}}, report.Unavailable, "pull ghcr.io/a/installer:v1: ghcr.io: ctr: exit status 1: not found"},
-		"none of several":  {ctr{pulls: []string{"ctr: no match for platform in manifest: not found"}}, report.Unsupported, "has nothing for amd64"},
-		"the only one":     {ctr{platform: "linux/arm64"}, report.Unsupported, "is for arm64, and this machine is amd64"},
-		"the program":      {ctr{said: "hint: x\nerror: the disk is too small\nhint: get another"}, report.Internal, "installer: exit status 2: the disk is too small hint: get another"},
+		"nobody has it":   {ctr{pulls: []string{"not found"}}, report.Unavailable, "pull ghcr.io/a/installer:v1: ghcr.io: ctr: exit status 1: not found"},
+		"none of several": {ctr{pulls: []string{"ctr: no match for platform in manifest: not found"}}, report.Unsupported, "has nothing for amd64"},
+		"the only one":    {ctr{platform: "linux/arm64"}, report.Unsupported, "is for arm64, and this machine is amd64"},
+		"the program":     {ctr{said: "hint: x\nerror: the disk is gone\nhint: get another"}, report.Internal, "installer: exit status 5: the disk is gone hint: get another"},
+		"no installer": {ctr{said: `ctr: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ` +
+			`exec: "/bin/installer": stat /bin/installer: no such file or directory: unknown`}, report.Unsupported,
+			"ghcr.io/a/installer:v1 is no installer: /bin/installer: no such file or directory"},
+		"no program":       {ctr{said: "exec /bin/installer: exec format error"}, report.Unsupported, "is no installer: /bin/installer: exec format error"},
 		"wrong registries": {ctr{}, report.Invalid, "mirror of ghcr.io"},
 	} {
 		r := v1alpha1.Registries{}
@@ -118,6 +122,9 @@ func TestFailures(t *testing.T) {
 		_, err := start(t, &c.ctr, r)
 		if err == nil || !strings.Contains(err.Error(), c.want) || name != "the program" && report.KindOf(err) != c.kind {
 			t.Errorf("%s: %v (%v)", name, err, report.KindOf(err))
+		}
+		if Hopeless(err) != (c.kind == report.Invalid || c.kind == report.Unsupported) {
+			t.Errorf("%s: hopeless %v", name, Hopeless(err))
 		}
 		if last := c.asked[len(c.asked)-1]; last != "images remove ghcr.io/a/installer:v1" {
 			t.Errorf("%s: the image is left; last came %s", name, last)
