@@ -7,6 +7,7 @@ import (
 	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/builder/fetch"
 	"github.com/bootwright/bootwright/builder/reference"
+	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -29,7 +30,7 @@ func (b *Builder) Build(ctx context.Context, plan *Plan) (*Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &kit{ctx: ctx, plan: plan, spool: spooler{b.Store}}
+	k := &kit{ctx: ctx, plan: plan, spool: store.Spooler{Store: b.Store}}
 	if k.inputs, err = b.openInputs(ctx, plan); err != nil {
 		return nil, err
 	}

@@ -2,14 +2,12 @@ package builder
 
 import (
 	"context"
-	"io"
 	"strings"
 
 	"github.com/bootwright/bootwright/builder/bake"
 	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/builder/base/oci"
 	"github.com/bootwright/bootwright/builder/extend"
-	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/initramfs"
 	"github.com/bootwright/bootwright/machine/grub"
@@ -84,12 +82,4 @@ func (k *kit) initramfs() (*blob.Image, error) {
 func (k *kit) piece(name string) initramfs.Piece {
 	in, _ := k.plan.Input(name)
 	return initramfs.Piece{Blob: k.inputs[name], Digest: in.Digest}
-}
-
-// spooler lets the store keep what recipes compress.
-type spooler struct{ store *store.Store }
-
-func (s spooler) Spool(ctx context.Context, key string, make func(context.Context, io.Writer) error) (blob.Blob, error) {
-	e, err := s.store.Spool(ctx, key, make)
-	return e.Blob, err
 }

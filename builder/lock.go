@@ -105,11 +105,7 @@ func (b *Builder) Base(ctx context.Context, name, arch string) (reference.Locked
 	if err != nil {
 		return locked, nil, err
 	}
-	text, err := blob.ReadAll(image.Config.Blob, maxManifest)
-	if err != nil {
-		return locked, nil, report.Errorf(report.Invalid, "%s is not a base: %w", locked.Reference, err)
-	}
-	manifest, err := base.ParseManifest(text)
+	manifest, err := base.ReadManifest(image.Config.Blob)
 	if err != nil {
 		return locked, nil, report.Errorf(report.KindOf(err), "%s is not a base: %w", locked.Reference, err)
 	}
@@ -118,9 +114,6 @@ func (b *Builder) Base(ctx context.Context, name, arch string) (reference.Locked
 	}
 	return locked, manifest, nil
 }
-
-// maxManifest bounds the manifest of a base, which lists packages, in bytes.
-const maxManifest = 16 << 20
 
 // lockPart is a part of the base, or the file that the profile names instead.
 func (b *Builder) lockPart(ctx context.Context, p *profiles.Profile, m *base.Manifest, title string) (Input, error) {

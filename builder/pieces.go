@@ -6,30 +6,13 @@ import (
 	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/builder/extend"
 	"github.com/bootwright/bootwright/builder/reference"
+	"github.com/bootwright/bootwright/builder/result"
 	"github.com/bootwright/bootwright/initramfs"
-)
-
-// Piece is content that a build needs: an input, or what an initramfs holds compressed.
-type Piece struct {
-	Name  string     `json:"name" yaml:"name"` // of the input, or "initramfs/" or "extension/" and what is compressed
-	State PieceState `json:"state" yaml:"state"`
-}
-
-// PieceState says what it takes to have a piece.
-type PieceState string
-
-// The states. The first three cost a build nothing.
-const (
-	PieceBuiltin  PieceState = "builtin"  // bootwright carries it
-	PieceInPlace  PieceState = "in-place" // it is read where it lies: a layout, a folder, a file of the profile
-	PieceCached   PieceState = "cached"   // it is in the store
-	PieceDownload PieceState = "download" // it has to be copied into the store, from a registry or an archive
-	PieceCompress PieceState = "compress" // it has to be compressed into the store
 )
 
 // Pieces says of each input of the plan, and of each piece made of them, whether it is at hand, as of now: Build downloads
 // and compresses what is not, and then it is.
-func (b *Builder) Pieces(ctx context.Context, plan *Plan) ([]Piece, error) {
+func (b *Builder) Pieces(ctx context.Context, plan *Plan) ([]result.Piece, error) {
 	if err := plan.check(); err != nil {
 		return nil, err
 	}
@@ -37,35 +20,27 @@ func (b *Builder) Pieces(ctx context.Context, plan *Plan) ([]Piece, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []Piece
+	var out []result.Piece
 	for _, in := range plan.Inputs {
-		state := PieceInPlace
+		state := result.InPlace
 		switch {
 		case in.Source == sourceBuiltin:
-			state = PieceBuiltin
+			state = result.Builtin
 		case in.Source == sourceBase && (ref.Remote() || ref.Scheme == reference.Archive):
 			_, err := b.Store.Blob(ctx, in.Digest)
-			state = cachedUnless(err, PieceDownload)
+			state = result.CachedUnless(err, result.Download)
 		}
-		out = append(out, Piece{in.Name, state})
+		out = append(out, result.Piece{Name: in.Name, State: state})
 	}
 	for _, p := range []struct{ name, input string }{{initramfs.PieceEarly, base.Early}, {initramfs.PieceInit, inputInit}} {
 		if in, ok := plan.Input(p.input); ok {
 			_, err := b.Store.Spooled(ctx, initramfs.Key(p.name, in.Digest))
-			out = append(out, Piece{"initramfs/" + p.name, cachedUnless(err, PieceCompress)})
+			out = append(out, result.Piece{Name: "initramfs/" + p.name, State: result.CachedUnless(err, result.Compress)})
 		}
 	}
 	for _, e := range plan.Extensions {
 		_, err := b.Store.Spooled(ctx, extend.Key(e.Layer))
-		out = append(out, Piece{"extension/" + e.Name, cachedUnless(err, PieceCompress)})
+		out = append(out, result.Piece{Name: "extension/" + e.Name, State: result.CachedUnless(err, result.Compress)})
 	}
 	return out, ctx.Err()
-}
-
-// cachedUnless is the state of what the store was asked for, and answered err.
-func cachedUnless(err error, otherwise PieceState) PieceState {
-	if err != nil {
-		return otherwise
-	}
-	return PieceCached
 }

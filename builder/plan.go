@@ -19,6 +19,7 @@ import (
 	"unicode"
 
 	"github.com/bootwright/bootwright/builder/extend"
+	"github.com/bootwright/bootwright/builder/result"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/initramfs"
 	"github.com/bootwright/bootwright/internal/report"
@@ -189,28 +190,7 @@ func planFromElsewhere(format string, args ...any) error {
 // Preview is what `bootwright plan` prints: the plan, and what would come of it. LoadPlan reads it back.
 type Preview struct {
 	Plan   `json:",inline" yaml:",inline"`
-	Result Result `json:"result" yaml:"result"`
-}
-
-// Result describes an artifact without building it.
-type Result struct {
-	Digest blob.Digest  `json:"digest" yaml:"digest"` // of the plan
-	Pieces []Piece      `json:"pieces" yaml:"pieces"` // as Builder.Pieces found them
-	Files  []FileResult `json:"files" yaml:"files"`
-}
-
-// FileResult is one output file and its extent map.
-type FileResult struct {
-	Name    string         `json:"name" yaml:"name"`
-	Size    int64          `json:"size" yaml:"size"` // bytes
-	Extents []ExtentResult `json:"extents" yaml:"extents"`
-}
-
-// ExtentResult is a run of bytes; what is not listed is zero.
-type ExtentResult struct {
-	Offset int64  `json:"offset" yaml:"offset"`
-	Size   int64  `json:"size" yaml:"size"`
-	Name   string `json:"name" yaml:"name"`
+	Result result.Result `json:"result" yaml:"result"`
 }
 
 // LoadPlan reads a plan, or a Preview, from YAML or JSON. name is what messages call it.

@@ -1,8 +1,7 @@
 package builder
 
 import (
-	"strings"
-
+	"github.com/bootwright/bootwright/builder/ipxe"
 	"github.com/bootwright/bootwright/formats/blob"
 )
 
@@ -28,23 +27,6 @@ func makePXE(k *kit) ([]File, error) {
 	for _, f := range files[1:] {
 		initrds = append(initrds, f.Name)
 	}
-	script := ipxeScript(k.plan.Output.PXEOptions.BaseURL, kernel[0].Name, initrds, k.plan.Cmdline)
+	script := ipxe.Script(k.plan.Output.PXEOptions.BaseURL, kernel[0].Name, initrds, k.plan.Cmdline)
 	return append(files, File{k.target() + ".ipxe", "text/plain; charset=utf-8", blob.String(script)}), nil
-}
-
-// ipxeScript follows ipxe.org/scripting. Names without a scheme are taken relative to the script's own URL; initrd= tells
-// an EFI kernel which of iPXE's files are its initramfs.
-func ipxeScript(baseURL, kernel string, initrds []string, cmdline string) string {
-	if baseURL != "" && !strings.HasSuffix(baseURL, "/") {
-		baseURL += "/"
-	}
-	var args, lines strings.Builder
-	for _, name := range initrds {
-		args.WriteString(" initrd=" + name)
-		lines.WriteString("initrd " + baseURL + name + "\n")
-	}
-	return "#!ipxe\n" +
-		"kernel " + baseURL + kernel + args.String() + " " + strings.ReplaceAll(cmdline, "${", "\\${") + "\n" +
-		lines.String() +
-		"boot\n"
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/builder/base/oci"
+	"github.com/bootwright/bootwright/builder/result"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -103,14 +104,10 @@ type Artifact struct {
 }
 
 // Preview describes the artifact: sizes and extent maps, which cost no reading.
-func (a *Artifact) Preview(pieces []Piece) Preview {
-	r := Result{Digest: a.Plan.Digest(), Pieces: pieces}
+func (a *Artifact) Preview(pieces []result.Piece) Preview {
+	r := result.Result{Digest: a.Plan.Digest(), Pieces: pieces}
 	for _, f := range a.Files {
-		fr := FileResult{Name: f.Name, Size: f.Blob.Size()}
-		for _, e := range blob.Map(f.Blob) {
-			fr.Extents = append(fr.Extents, ExtentResult{e.Offset, e.Blob.Size(), strings.TrimPrefix(e.Name, "/")})
-		}
-		r.Files = append(r.Files, fr)
+		r.Files = append(r.Files, result.Describe(f.Name, f.Blob))
 	}
 	return Preview{Plan: *a.Plan, Result: r}
 }

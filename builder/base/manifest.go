@@ -98,6 +98,18 @@ func (m *Manifest) Part(title string) (Part, bool) {
 	return Part{}, false
 }
 
+// maxManifest bounds a manifest, which lists packages, in bytes.
+const maxManifest = 16 << 20
+
+// ReadManifest reads the configuration blob of what may be no base.
+func ReadManifest(config blob.Blob) (*Manifest, error) {
+	text, err := blob.ReadAll(config, maxManifest)
+	if err != nil {
+		return nil, report.Errorf(report.Invalid, "the base's manifest: %w", err)
+	}
+	return ParseManifest(text)
+}
+
 // ParseManifest reads the configuration blob of a base.
 func ParseManifest(data []byte) (*Manifest, error) {
 	var m Manifest

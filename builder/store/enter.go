@@ -94,6 +94,15 @@ type derived struct {
 	Digest blob.Digest `json:"digest"`
 }
 
+// Spooler is a Store for those who only want the content of what they spool.
+type Spooler struct{ Store *Store }
+
+// Spool follows Store.Spool.
+func (s Spooler) Spool(ctx context.Context, key string, write func(context.Context, io.Writer) error) (blob.Blob, error) {
+	e, err := s.Store.Spool(ctx, key, write)
+	return e.Blob, err
+}
+
 func (s *Store) keyPath(key string) string { return s.path("keys", hashed(key)) }
 
 // Spooled is what Spool keeps under key, or an error of kind NotFound.

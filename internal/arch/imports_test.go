@@ -23,6 +23,8 @@ var rules = []struct{ pkg, may string }{
 	{"builder/container", "builder/base builder/fetch builder/reference formats github.com/google/go-containerregistry"},
 	{"builder/inherit", "builder/base builder/fetch builder/reference profiles formats"},
 	{"builder/installer", "builder/base builder/container machine formats github.com/google/go-containerregistry"},
+	{"builder/ipxe", ""},
+	{"builder/result", "formats/blob"},
 	{"builder/signature", "formats/blob"},
 	{"builder/fetch", "machine internal/yamldoc builder/fetch builder/reference builder/signature builder/store formats golang.org/x/sync github.com/google/go-containerregistry"},
 	{"builder/store", "formats golang.org/x/sync golang.org/x/sys"},
