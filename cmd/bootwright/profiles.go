@@ -19,7 +19,7 @@ func newProfilesCommand(a *app) *cobra.Command {
 	return cli.Parent(&cobra.Command{
 		Use:     "profiles",
 		GroupID: groupMake,
-		Short:   "list and show profiles, print their schema",
+		Short:   "list, show and push profiles, print their schema",
 	},
 		profilescmd.NewList(a.stdout),
 		newProfilesShowCommand(a),
