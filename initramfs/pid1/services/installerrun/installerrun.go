@@ -107,7 +107,7 @@ func (d Deps) pull(ctx context.Context, image string) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case strings.Contains(err.Error(), "no match for platform"):
-			return report.Errorf(report.Unsupported, "%s has nothing for %s, which this machine is", image, d.Arch)
+			return report.WithHint(report.Errorf(report.Unsupported, "%s has nothing for %s, which this machine is", image, d.Arch), nameAnother)
 		}
 		faults = append(faults, fmt.Sprintf("%s: %v", e.URL.Host, err))
 	}
@@ -142,6 +142,9 @@ func credentials(a *registries.Auth) []string {
 	return []string{"--user", a.Username + ":" + a.Password}
 }
 
+// nameAnother is the hint for an image of another architecture.
+const nameAnother = "name an image for this architecture, or an index of several"
+
 // checkArch compares the image, of which there may be only one, with the machine. containerd takes an image as it is where it is not
 // one of several.
 func (d Deps) checkArch(ctx context.Context, image string) error {
@@ -160,7 +163,7 @@ func (d Deps) checkArch(ctx context.Context, image string) error {
 	}
 	if !slices.Contains(have, d.Arch) {
 		return report.WithHint(report.Errorf(report.Unsupported, "%s is for %s, and this machine is %s", image, strings.Join(have, ", "), d.Arch),
-			"name an image for this architecture, or an index of several")
+			nameAnother)
 	}
 	return nil
 }
