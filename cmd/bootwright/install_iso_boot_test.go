@@ -58,6 +58,12 @@ func checkInstalled(t *testing.T, console string) {
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, console[at:])
 	}
+	checkOnDisk(t, r)
+}
+
+// checkOnDisk looks at what a machine says that was installed, and was started from its disk.
+func checkOnDisk(t *testing.T, r *bootreport.Report) {
+	t.Helper()
 	var volumes []string
 	for _, v := range r.Volumes {
 		volumes = append(volumes, v.ID+" "+v.Phase)

@@ -34,6 +34,10 @@ type scenario struct {
 	inUse bool
 	// blank: before the boot there is no partition table.
 	blank bool
+	// until is a text of the console behind which there are no cuts; "" for none.
+	until string
+	// judge has other programs look at a disk, and returns how many there were to say something; may be nil.
+	judge func(t *testing.T, disk blob.Blob) int
 	// secrets open the encrypted volumes, if there are any.
 	secrets secrets
 	// kept is nil if what counted after so many entries is on a disk, as it was cut and once more when it was booted.
@@ -105,6 +109,9 @@ func (s *scenario) record(t *testing.T, dir string) {
 	s.console = vmtest.Boot(t, o)
 	if s.log, err = crashlog.Read(f); err != nil {
 		t.Fatal(err)
+	}
+	if s.until != "" {
+		s.log.Entries = s.log.Entries[:since.of(s.until)]
 	}
 	s.log.Entries = append(s.log.Entries, crashlog.Entry{Flush: true}) // the last state is the disk as it is
 	s.since = map[string]int{bootreport.Ready: len(s.log.Entries)}
@@ -183,6 +190,9 @@ func (s *scenario) checkStates(t *testing.T) {
 			s.counts.states++
 			if samples := states(); seed == seeds-1 && at*samples/last != (at+1)*samples/last {
 				s.counts.outside += s.secrets.judge(t, d)
+				if s.judge != nil {
+					s.counts.outside += s.judge(t, d)
+				}
 			}
 		}
 	}

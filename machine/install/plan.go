@@ -206,13 +206,16 @@ func (p *Plan) boot(a *bootassets.Assets, config blob.Blob) (*tree.Tree, error) 
 	return &t, nil
 }
 
-// plan orders the writes. The old disk is there until the second, and nothing of the new one before the last.
+// plan orders the writes. The old disk is there until its boot sector goes, and the new one from the moment at which it has one: each is one
+// sector. A BIOS takes a boot sector for a system, and the init a header or a backup for a table, so none is there without the rest.
 func (p *Plan) plan(image *blob.Image, zero bool) {
 	sector, tail := int64(p.SectorSize), p.Size-layout.MiB
 	add := func(name string, from, to int64, image blob.Blob) {
 		p.Steps = append(p.Steps, Step{name, from, to - from, image})
 	}
 	add("clear the old backup", tail, p.Size, nil)
+	add("clear the old boot sector", 0, sector, nil)
+	add("clear the old header", sector, 2*sector, nil)
 	add("clear the old table", 0, layout.Align, nil)
 	if zero {
 		add("clear the disk", layout.Align, tail, nil)
@@ -220,10 +223,10 @@ func (p *Plan) plan(image *blob.Image, zero bool) {
 	for _, part := range p.Partitions {
 		add("write "+part.Name, part.Start, part.End(), image)
 	}
-	add("write the backup of the table", tail, p.Size, image)
 	add("write the table's entries", 2*sector, layout.Align, image)
-	add("write the boot sector", 0, sector, image)
 	add("write the table's header", sector, 2*sector, image)
+	add("write the boot sector", 0, sector, image)
+	add("write the backup of the table", tail, p.Size, image)
 }
 
 // Run does what the plan says. Progress is told of the bytes of each step and may be nil.

@@ -134,7 +134,7 @@ func TestInstall(t *testing.T) {
 }
 
 // TestPowerCut cuts the power behind every request of an installation over an old system, with several fates of what was not synced. The
-// disk has the old system, or the new one, or plainly none.
+// disk has the old system, or the new one, or plainly none: nothing that a firmware would start, or the init take for a system.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	old, a := assets(t, "v1"), assets(t, "v2")
@@ -156,14 +156,14 @@ func TestPowerCut(t *testing.T) {
 				s := after(start, d.log, n, seed)
 				state := "none"
 				switch {
+				case !boots(s):
 				case sound(s, a, p, values) == nil:
 					state = "new"
 				case !blank && sound(s, old, oldPlan, nil) == nil:
 					state = "old"
-				default:
-					if table, err := gpt.Read(s); err == nil {
-						t.Fatalf("behind %d of %d, seed %d: a table of %d partitions, and neither system: %v", n, len(d.log), seed, len(table.Partitions), sound(s, a, p, values))
-					}
+				}
+				if err := plain(s); err != nil || boots(s) && state == "none" {
+					t.Fatalf("behind %d of %d, seed %d: %v; %v", n, len(d.log), seed, err, sound(s, a, p, values))
 				}
 				states[state]++
 			}
@@ -173,6 +173,24 @@ func TestPowerCut(t *testing.T) {
 		}
 		t.Logf("%d requests, blank %v: %v", len(d.log), blank, states)
 	}
+}
+
+// boots tells whether a BIOS would start d, and a UEFI or Linux look for partitions.
+func boots(d *memDisk) bool {
+	mbr, err := gpt.ReadMBR(d, 512)
+	return err == nil && mbr.Protective()
+}
+
+// plain is an error for a disk on which the init finds a table that no firmware does, or a damaged one.
+func plain(d *memDisk) error {
+	table, err := gpt.Read(d)
+	switch {
+	case report.KindOf(err) == report.NotFound:
+		return nil
+	case err == nil && table.RecoveredFromBackup:
+		return errors.New("there is a backup of a table without the table")
+	}
+	return err
 }
 
 func TestInstallRefused(t *testing.T) {
