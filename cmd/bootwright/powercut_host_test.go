@@ -18,7 +18,6 @@ import (
 	"testing"
 
 	"github.com/bootwright/bootwright/formats/blob"
-	"github.com/bootwright/bootwright/formats/fat"
 	"github.com/bootwright/bootwright/formats/gpt"
 	"github.com/bootwright/bootwright/formats/luks2"
 	"github.com/bootwright/bootwright/formats/probe"
@@ -173,7 +172,7 @@ func (s *scenario) look(disk blob.Blob, k *secrets) (seen, error) {
 		switch p.Name {
 		case layout.EFI, layout.Boot:
 			if inside, _ := probe.Probe(p.Content); inside.Name == probe.VFAT {
-				_, err = fat.Read(p.Content)
+				_, err = salvage(p.Content)
 			}
 		case layout.Meta:
 			if got.meta, _, err = meta.Read(p.Content); errors.Is(err, meta.ErrEmpty) {

@@ -162,7 +162,7 @@ func (y *systems) efi(s *scenario, at int, disk blob.Blob) error {
 	starts := 0
 	for _, n := range v.Tree.Nodes() {
 		e, ok := bootentry.Parse(path.Base(n.Path))
-		if ok && n.Mode.IsRegular() {
+		if ok && n.Size() > 0 { // what has no content is none to systemd-boot
 			if err := y.file(s, at, disk, v.Tree, n.Path); err != nil {
 				return err
 			}
@@ -173,11 +173,11 @@ func (y *systems) efi(s *scenario, at int, disk blob.Blob) error {
 	}
 	conf := v.Tree.Get(bootentry.LoaderConf)
 	if conf == nil || starts == 0 {
-		return fmt.Errorf("EFI has %v, %d systems start", conf, starts)
+		return fmt.Errorf("EFI has %v, and %d systems that start", conf, starts)
 	}
 	text, err := blob.ReadAll(conf.Open(), 1<<20)
 	if id := bootentry.Default(string(text)); err != nil || y.whole[bootentry.UKI(id)] == "" {
-		return fmt.Errorf("%s starts %q, %w", bootentry.LoaderConf, id, err)
+		return errors.Join(fmt.Errorf("%s starts %q", bootentry.LoaderConf, id), err)
 	}
 	return y.file(s, at, disk, v.Tree, bootentry.Removable("amd64"))
 }
@@ -198,14 +198,12 @@ func (y *systems) boot(s *scenario, at int, disk blob.Blob) error {
 			texts[name] = string(text)
 		}
 	}
-	if env, there := texts[bootentry.GRUBEnv]; there {
-		if _, err := grub.ParseEnvironment(env); err != nil {
-			return err
-		}
-	}
 	menu, err := grub.ParseMenu(texts[bootentry.GRUBConfig])
 	if err != nil || menu.Len() == 0 {
 		return fmt.Errorf("%s: %q: %w", bootentry.GRUBConfig, texts[bootentry.GRUBConfig], err)
+	}
+	if _, err := grub.ParseEnvironment(texts[bootentry.GRUBEnv]); err != nil && menu.Trial != "" {
+		return fmt.Errorf("the menu counts in %s: %w", bootentry.GRUBEnv, err)
 	}
 	for i := range menu.Len() {
 		for _, name := range append(menu.Initrds(i), menu.Kernel(i)) {
@@ -233,7 +231,7 @@ func (y *systems) file(s *scenario, at int, disk blob.Blob, in *tree.Tree, name 
 	}
 	got, err := blob.Sum(context.Background(), n.Open())
 	if err != nil || got != y.whole[counted(name)] {
-		return fmt.Errorf("%s is not what it was, or is to be; %w", name, err)
+		return errors.Join(fmt.Errorf("%s is neither as it was nor as it is to be", name), err)
 	}
 	if key != "" {
 		y.checked[name+key] = true

@@ -469,6 +469,13 @@ func TestReadDamaged(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || report.KindOf(err) != c.kind {
 			t.Errorf("%s: %v (%v), want %q (%v)", c.name, err, report.KindOf(err), c.want, c.kind)
 		}
+		var damaged []string
+		v, err := Salvage(blob.Bytes(p), func(path string, _ error) { damaged = append(damaged, path) })
+		if ofFile := strings.HasPrefix(c.name, "chain") || strings.HasPrefix(c.name, "file"); (err == nil) != ofFile {
+			t.Errorf("%s: salvage: %v", c.name, err)
+		} else if ofFile && (len(damaged) != 1 || v.Tree.Get(damaged[0]) != nil || v.Tree.Len() != 2) {
+			t.Errorf("%s: %q are damaged, and %d are not", c.name, damaged, v.Tree.Len())
+		}
 	}
 	for _, n := range []int{0, 511, 512, len(good) - 1} {
 		if _, err := Read(blob.Bytes(good[:n])); err == nil {

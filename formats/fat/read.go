@@ -34,12 +34,20 @@ const (
 // Read reads the whole tree of the volume at the start of b; contents refer to b. Where there is no FAT volume the error
 // has kind NotFound; where one is damaged (chains that leave the volume, end early, loop or meet; names that cannot be),
 // Invalid, with the path and the cluster.
-func Read(b blob.Blob) (*Volume, error) {
+func Read(b blob.Blob) (*Volume, error) { return read(b, nil) }
+
+// Salvage is Read for a volume whose files may be damaged, as after a power cut: those whose chain is are left out, and damaged is told of them.
+// Other errors are those of Read.
+func Salvage(b blob.Blob, damaged func(path string, err error)) (*Volume, error) {
+	return read(b, damaged)
+}
+
+func read(b blob.Blob, damaged func(path string, err error)) (*Volume, error) {
 	h, err := readHead(b)
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{b: b, g: h.geometry, seen: make([]uint64, (h.clusters+firstCluster)/64+1), tree: &tree.Tree{}}
+	r := &reader{b: b, g: h.geometry, seen: make([]uint64, (h.clusters+firstCluster)/64+1), tree: &tree.Tree{}, damaged: damaged}
 	root := folderRef{path: ".", first: h.root, fixed: h.bits != 32}
 	for queue := []folderRef{root}; len(queue) > 0; queue = queue[1:] {
 		more, err := r.folder(queue[0])
@@ -67,6 +75,8 @@ type reader struct {
 	seen  []uint64 // a bit for each cluster that a chain has reached
 	tree  *tree.Tree
 	label string
+
+	damaged func(path string, err error) // nil where a damaged file is an error
 
 	page   []byte // of the first FAT
 	pageAt int64
@@ -216,6 +226,10 @@ func (r *reader) entry(f folderRef, e entry, name string) (folderRef, error) {
 		sub = folderRef{path: n.Path, first: e.first}
 	} else if e.size > 0 {
 		runs, err := r.chain(e.first, r.g.count(e.size), 0)
+		if err != nil && r.damaged != nil && report.KindOf(err) == report.Invalid {
+			r.damaged(n.Path, err)
+			return folderRef{}, nil
+		}
 		if err != nil {
 			return folderRef{}, report.Errorf(report.KindOf(err), "%q: %w", name, err)
 		}

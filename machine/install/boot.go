@@ -105,7 +105,7 @@ func (s System) addBoot(ctx context.Context, a *bootassets.Assets, r Result, onl
 		return nil, err
 	}
 	for i, name := range append([]string{e.Kernel}, e.Initrds...) {
-		if err := place(ctx, s.Boot, name, contents[i]); err != nil {
+		if err := s.Boot.Write(ctx, name, contents[i]); err != nil { // no menu has them yet
 			return nil, err
 		}
 	}
@@ -135,6 +135,9 @@ func (s System) setMenu(ctx context.Context, m *grub.Menu) error {
 }
 
 func (s System) setEnvironment(ctx context.Context, e grub.Environment) error {
+	if _, err := s.Boot.Read(bootentry.GRUBEnv); errors.Is(err, fs.ErrNotExist) { // and no menu counts in it
+		return s.Boot.Write(ctx, bootentry.GRUBEnv, blob.String(e.String()))
+	}
 	return place(ctx, s.Boot, bootentry.GRUBEnv, blob.String(e.String()))
 }
 

@@ -17,7 +17,7 @@ type Folder interface {
 	List(dir string) ([]File, error)                                 // what is in a folder, by name; nothing where there is none
 	Read(name string) ([]byte, error)                                // fs.ErrNotExist where there is none
 	Write(ctx context.Context, name string, content blob.Blob) error // a new file with its folders; it is on the disk on return
-	Rename(from, to string) error                                    // replaces to; it is on the disk on return
+	Rename(from, to string) error                                    // of a file; replaces to; it is on the disk on return
 	Remove(name string) error                                        // a file, or a folder with all in it
 	Free() (int64, error)                                            // bytes
 }
@@ -101,15 +101,34 @@ func (d Dir) Write(ctx context.Context, name string, content blob.Blob) (err err
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	// Folders that were made are on the disk when those are that they are in.
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		if err := syncPath(dir); err != nil || dir == filepath.Clean(string(d)) {
+			return err
+		}
+	}
 }
 
-// Rename follows Folder.
-func (d Dir) Rename(from, to string) error {
+// Rename follows Folder. On FAT nothing makes it one step: the new name first is of a file without content, and what it is goes to the disk
+// with the file alone; the clusters of a file that is replaced are free at once, whichever of the two its name still has. So the replaced file
+// is held until all is on the disk, and what is behind a power cut is
+//
+//   - where to was there before: to, old or new; what was in from may be lost;
+//   - where it was not: from, or to, or both names of one and the same content.
+func (d Dir) Rename(from, to string) (err error) {
+	old, err := os.Open(d.path(to))
+	replaces := err == nil
+	if replaces {
+		defer func() { err = errors.Join(err, old.Close()) }()
+	}
 	if err := os.Rename(d.path(from), d.path(to)); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(d.path(to)))
+	file, dir := d.path(to), filepath.Dir(d.path(to))
+	if replaces {
+		return errors.Join(syncPath(dir), syncPath(file))
+	}
+	return errors.Join(syncPath(file), syncPath(dir))
 }
 
 // Remove follows Folder.
@@ -117,7 +136,7 @@ func (d Dir) Remove(name string) error {
 	if err := os.RemoveAll(d.path(name)); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(d.path(name)))
+	return syncPath(filepath.Dir(d.path(name)))
 }
 
 // Free follows Folder.
@@ -129,7 +148,7 @@ func (d Dir) Free() (int64, error) {
 	return int64(st.Bavail) * int64(st.Bsize), nil
 }
 
-func syncDir(path string) error {
+func syncPath(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err

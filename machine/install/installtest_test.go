@@ -186,6 +186,8 @@ type folder struct {
 	room  int64
 	left  int  // operations; -1 for any number
 	torn  bool // whether the one that is cut leaves its first half
+
+	twins map[string]string // names of one file, which a rename that was cut has left it
 }
 
 func newFolder(room int64) *folder { return &folder{files: map[string][]byte{}, room: room, left: -1} }
@@ -239,6 +241,7 @@ func (f *folder) Write(_ context.Context, name string, content blob.Blob) error 
 	if f.used()+int64(len(p)) > f.room {
 		return fs.ErrInvalid
 	}
+	f.free(name)
 	if !f.step() {
 		if f.torn {
 			f.files[name] = p[:len(p)/2]
@@ -249,13 +252,27 @@ func (f *folder) Write(_ context.Context, name string, content blob.Blob) error 
 	return nil
 }
 
+// free is what becomes of the clusters of a file that is removed, replaced or written anew: its other name has them no longer.
+func (f *folder) free(name string) {
+	if twin := f.twins[name]; twin != "" {
+		f.files[twin] = []byte("free clusters")
+		delete(f.twins, twin)
+	}
+	delete(f.twins, name)
+}
+
 func (f *folder) Rename(from, to string) error {
 	if !f.step() {
-		if f.torn { // the new name is there and the old one still is
+		switch _, replaces := f.files[to]; {
+		case f.torn && replaces:
+			delete(f.files, from)
+		case f.torn: // both names are there
 			f.files[to] = f.files[from]
+			f.twins = map[string]string{from: to, to: from}
 		}
 		return errPower
 	}
+	f.free(to)
 	p, ok := f.files[from]
 	if !ok {
 		return fs.ErrNotExist
@@ -272,6 +289,7 @@ func (f *folder) Remove(name string) error {
 			if !done && !f.torn {
 				break
 			}
+			f.free(file)
 			delete(f.files, file)
 			if !done {
 				break

@@ -66,7 +66,7 @@ func (s System) entries(running, newest string) (all []bootentry.Entry, keep *bo
 		return nil, nil, err
 	}
 	for _, f := range files {
-		if e, ok := bootentry.Parse(f.Name); ok {
+		if e, ok := bootentry.Parse(f.Name); ok && f.Size > 0 { // without content it is what a power cut left of a rename
 			all = append(all, e)
 		}
 	}
@@ -95,7 +95,7 @@ func (s System) upgradeEFI(ctx context.Context, a *bootassets.Assets, r *Result,
 		return err
 	}
 	if !slices.ContainsFunc(all, func(e bootentry.Entry) bool { return e.ID == r.ID && e.Left != 0 }) {
-		if err := s.addUKI(ctx, a, r, keep); err != nil {
+		if err := s.addUKI(ctx, a, r, all, keep); err != nil {
 			return err
 		}
 	} // else it is there already; perhaps the power failed before the menu said so
@@ -106,7 +106,7 @@ func (s System) upgradeEFI(ctx context.Context, a *bootassets.Assets, r *Result,
 }
 
 // addUKI makes the new system one on trial beside keep, and removes all others.
-func (s System) addUKI(ctx context.Context, a *bootassets.Assets, r *Result, keep *bootentry.Entry) error {
+func (s System) addUKI(ctx context.Context, a *bootassets.Assets, r *Result, all []bootentry.Entry, keep *bootentry.Entry) error {
 	r.Changed = true
 	uki, err := a.UKI(r.Cmdline)
 	if err != nil {
@@ -116,7 +116,14 @@ func (s System) addUKI(ctx context.Context, a *bootassets.Assets, r *Result, kee
 	var kept []string
 	if keep != nil {
 		r.Previous = keep.ID
-		kept = append(kept, keep.File, keep.File+bootentry.Extra, path.Base(bootentry.UKI(keep.ID))+bootentry.Extra)
+		kept = append(kept, keep.File+bootentry.Extra, path.Base(bootentry.UKI(keep.ID))+bootentry.Extra)
+		// A power cut within a rename may have left it two names; to remove one of them would free the clusters of both.
+		kept = append(kept, path.Base(bootentry.Counted(keep.ID))+partial)
+		for _, e := range all {
+			if e.ID == keep.ID {
+				kept = append(kept, e.File)
+			}
+		}
 		if config, err = s.config(*keep); err != nil {
 			return err
 		}
@@ -129,7 +136,7 @@ func (s System) addUKI(ctx context.Context, a *bootassets.Assets, r *Result, kee
 		return err
 	}
 	for _, name := range extras {
-		if err := place(ctx, s.EFI, bootentry.Credentials(name), blob.Bytes(config)); err != nil {
+		if err := s.EFI.Write(ctx, bootentry.Credentials(name), blob.Bytes(config)); err != nil { // its UKI is not there yet
 			return err
 		}
 	}
@@ -213,8 +220,8 @@ func (s System) goodEFI(ctx context.Context, id string) error {
 		return err
 	}
 	i := slices.IndexFunc(all, func(e bootentry.Entry) bool { return e.ID == id && e.Left >= 0 })
-	if i < 0 {
-		return nil
+	if i < 0 || slices.ContainsFunc(all, func(e bootentry.Entry) bool { return e.ID == id && e.Left < 0 }) {
+		return nil // both names are of one file after a power cut, and a rename would free its clusters
 	}
 	return s.EFI.Rename(path.Join(bootentry.Linux, all[i].File), bootentry.UKI(id))
 }

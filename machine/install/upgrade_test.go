@@ -445,6 +445,32 @@ func TestUpgradePowerCut(t *testing.T) {
 	t.Logf("%d cuts, %v", cuts, states)
 }
 
+// TestGoodPowerCut cuts the power when a new system becomes good, which may leave it two names. It stays whole, also as what the next upgrade
+// falls back to.
+func TestGoodPowerCut(t *testing.T) {
+	t.Parallel()
+	a, next := assets(t, "v2"), assets(t, "v3")
+	uki, err := a.UKI(line(t, a))
+	want := content(t, uki, err)
+	for _, torn := range []bool{false, true} {
+		s, _ := installed(t, assets(t, "v1"), 1<<30)
+		r := upgrade(t, s, a, Boot{})
+		efi := s.EFI.(*folder)
+		efi.left, efi.torn = 0, torn
+		if err := s.Good(t.Context(), r.ID); !errors.Is(err, errPower) {
+			t.Fatal(err)
+		}
+		efi.left = -1
+		if err := s.Good(t.Context(), r.ID); err != nil {
+			t.Fatal(err)
+		}
+		upgrade(t, s, next, Boot{})
+		if got := efi.files[bootentry.UKI(r.ID)]; !bytes.Equal(got, want) {
+			t.Errorf("torn %v: the system to fall back to has %d bytes", torn, len(got))
+		}
+	}
+}
+
 func upgradeID(t testing.TB, a *bootassets.Assets) string {
 	t.Helper()
 	return a.ID(line(t, a))
