@@ -36,6 +36,8 @@ type scenario struct {
 	blank bool
 	// until is a text of the console behind which there are no cuts; "" for none.
 	until string
+	// most is how many cuts are booted at most; 0 for as many as is asked for.
+	most int
 	// judge has other programs look at a disk, and returns how many there were to say something; may be nil.
 	judge func(t *testing.T, disk blob.Blob) int
 	// secrets open the encrypted volumes, if there are any.
@@ -238,7 +240,11 @@ func (s *scenario) cuts(n int) []int {
 // cutAll boots what power cuts leave.
 func (s *scenario) cutAll(t *testing.T) {
 	t.Run("cut", func(t *testing.T) {
-		for i, at := range s.cuts(states()) {
+		n := states()
+		if s.most > 0 {
+			n = min(n, s.most)
+		}
+		for i, at := range s.cuts(n) {
 			t.Run(fmt.Sprintf("%d of %d", at, len(s.log.Entries)), func(t *testing.T) {
 				t.Parallel()
 				s.cut(t, at, uint64(i))

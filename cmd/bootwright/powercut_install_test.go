@@ -11,7 +11,6 @@ import (
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/fat"
-	"github.com/bootwright/bootwright/formats/gpt"
 	"github.com/bootwright/bootwright/internal/oracle"
 	"github.com/bootwright/bootwright/internal/vm"
 	"github.com/bootwright/bootwright/internal/vm/vmtest"
@@ -20,7 +19,7 @@ import (
 
 // What a machine says while it installs itself.
 const (
-	tableBegun  = "write the backup of the table"
+	tableBegun  = "write the table's entries"
 	isInstalled = "the system is installed on"
 	restarts    = "the machine restarts"
 )
@@ -34,8 +33,8 @@ func TestBootPowerCutsInstall(t *testing.T) {
 	iso := built(t, "iso", "amd64", "--config", installConfig(t, "    disk: /dev/vda\n", ""))
 	disk, _ := emptyDisk(t)
 	s := &scenario{
-		name: "install", disk: disk, blank: true, says: []string{tableBegun, isInstalled}, until: restarts,
-		kept: installationKept, judge: judgeBootPartitions, booted: installationReady,
+		name: "install", disk: disk, blank: true, most: 24, says: []string{tableBegun, isInstalled}, until: restarts,
+		kept: installationKept, judge: judgeFATs, booted: installationReady,
 		machine: func(disk, log string) vm.Options {
 			return vm.Options{
 				Image: disk, Writable: true, WriteLog: log, Firmware: vm.UEFI, Reboots: true, Timeout: bootTwice, Until: installedReport,
@@ -109,14 +108,11 @@ func listed(disk blob.Blob, label string) (string, error) {
 	return b.String(), nil
 }
 
-// judgeBootPartitions has sgdisk and fsck.fat look at a disk, if it has a table.
-func judgeBootPartitions(t *testing.T, disk blob.Blob) (n int) {
+// judgeFATs has fsck.fat look at the boot partitions of a disk, if it has them, and sgdisk at its table.
+func judgeFATs(t *testing.T, disk blob.Blob) int {
 	t.Helper()
-	table, err := gpt.Read(disk)
-	if err != nil {
-		return 0
-	}
-	for _, p := range table.Partitions {
+	n := judgeTable(t, disk)
+	for _, p := range partitions(disk) {
 		if p.Name == layout.EFI || p.Name == layout.Boot {
 			file := filepath.Join(t.TempDir(), p.Name)
 			if err := blob.WriteFile(t.Context(), file, p.Content, blob.WriteOptions{}); err != nil {
@@ -128,6 +124,34 @@ func judgeBootPartitions(t *testing.T, disk blob.Blob) (n int) {
 		}
 	}
 	return n
+}
+
+// judgeTable has sgdisk print the partition table of a disk, if it has one.
+func judgeTable(t *testing.T, disk blob.Blob) int {
+	t.Helper()
+	parts := partitions(disk)
+	if len(parts) == 0 {
+		return 0
+	}
+	file := filepath.Join(t.TempDir(), "tables")
+	ends := []blob.Extent{
+		{Blob: blob.Slice(disk, 0, layout.MiB)},
+		{Offset: disk.Size() - layout.MiB, Blob: blob.Slice(disk, disk.Size()-layout.MiB, layout.MiB)},
+	}
+	image, err := blob.NewImage(disk.Size(), ends...)
+	if err == nil {
+		err = blob.WriteFile(t.Context(), file, image, blob.WriteOptions{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := oracle.Run(t, "sgdisk", "-p", file)
+	for _, p := range parts {
+		if !strings.Contains(out, p.Name) {
+			t.Errorf("sgdisk does not find %s:\n%s", p.Name, out)
+		}
+	}
+	return 1
 }
 
 // installationReady wants a machine that started from its disk, and that had installed itself anew only where it had to.
