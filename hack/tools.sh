@@ -23,6 +23,7 @@ packages=(
   make linux-headers-cloud-amd64 # kernel modules of tests
   zstd xz-utils
   chrony                       # chronyd as a time server; a machine has one such program, so this replaces another
+  systemd                      # systemd-repart, to compare with
   dnsmasq-base iproute2        # a DHCP server; ip shows what the kernel has
   # what is judged
   systemd-boot-efi grub-pc-bin grub-common

@@ -10,19 +10,16 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/initramfs/pid1/clock/sntp/sntptest"
 	"github.com/bootwright/bootwright/internal/oracle"
 	"github.com/bootwright/bootwright/internal/vm"
 	"github.com/bootwright/bootwright/internal/vm/vmtest"
-	"github.com/bootwright/bootwright/machine/configarea/configareatest"
 )
 
 const (
@@ -39,7 +36,10 @@ func BenchmarkClock(b *testing.B) {
 	vmtest.Need(b)
 	f := prepare(b)
 	extension := f.clockExtension(b)
-	ours, chronyd := f.timed(b, "servers: [10.0.2.2]", extension), f.timed(b, "disabled: true", extension)
+	timed := func(fields string) vm.Options {
+		return f.configured(b, "time: {"+fields+"}", "--system-extension-image", extension)
+	}
+	ours, chronyd := timed("servers: [10.0.2.2]"), timed("disabled: true")
 	var server sntptest.Server
 	server.Listen(b, "127.0.0.1:123") // QEMU's machines find it at 10.0.2.2
 	for _, c := range []clockCase{
@@ -242,21 +242,6 @@ func (c *console) String() string {
 	return string(c.buf.Bytes()[max(0, c.buf.Len()-8<<10):])
 }
 
-// timed is a machine with an extension, whose machine.time is fields.
-func (f *fixture) timed(b *testing.B, fields, extension string) vm.Options {
-	dir, err := os.MkdirTemp(f.dir, "timed-")
-	must(b, err)
-	config := filepath.Join(dir, "node.yaml")
-	text := strings.Replace(configareatest.Worker("timed"), "machine:\n", "machine:\n  time: {"+fields+"}\n", 1)
-	must(b, os.WriteFile(config, []byte(text), 0o600))
-	f.mustRun(b, f.bin, f.build("initramfs", dir, "--config", config, "--set", "customization.machineConfig.embed=initramfs",
-		"--system-extension-image", extension)...)
-	maker, done := f.builder(b)
-	defer done()
-	plan, _ := f.layOut(b, maker, "initramfs")
-	return vm.Options{Kernel: f.part(b, base.Kernel), Initrd: filepath.Join(dir, "initramfs-metal-amd64.img"), Append: plan.Cmdline}
-}
-
 // clockExtension is a service that tells the time, and has this computer's chronyd with its libraries beside it.
 func (f *fixture) clockExtension(b *testing.B) string {
 	dir := f.folder(b, "clockface")
@@ -287,7 +272,7 @@ logToConsole: true
 		write(root+to, string(text), 0o755)
 	}
 	copied(chronyd, "usr/sbin/chronyd")
-	for _, library := range regexp.MustCompile(`/\S+`).FindAllString(oracle.Run(b, "ldd", chronyd), -1) {
+	for _, library := range libraries(b, chronyd) {
 		copied(library, library)
 	}
 	for _, folder := range []string{"proc", "dev", "sys", "run"} {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/oracle"
 )
 
@@ -18,6 +19,7 @@ func BenchmarkDisk(b *testing.B) {
 	f.mustRun(b, f.bin, f.disk(filepath.Dir(raw), "raw", "raw")...)
 	b.Run("formats", func(b *testing.B) { f.benchFormats(b, raw) })
 	b.Run("zst", func(b *testing.B) { f.benchCompressed(b, raw) })
+	b.Run("second", f.benchSecond)
 	b.Run("large", func(b *testing.B) { f.benchLarge(b) })
 }
 
@@ -65,6 +67,36 @@ func (f *fixture) benchCompressed(b *testing.B, raw string) {
 		must(b, err)
 		b.ReportMetric(float64(st.Size())/1e6, name)
 	}
+}
+
+// benchSecond is a raw disk, locked and laid out in one process, and then the same disk in each format that refers to it. The
+// bytes that are not in the raw disk are the format's own.
+func (f *fixture) benchSecond(b *testing.B) {
+	got := times{}
+	sizes := map[string]int64{}
+	for range max(rounds, b.N) {
+		maker, done := f.builder(b)
+		for _, format := range []string{"raw", "qcow2", "vhd"} {
+			got.time(format, func() {
+				_, disk := f.layOut(b, maker, "metal", "output.imageOptions.diskFormat", format, "output.outFormat", "raw")
+				sizes[format] = stored(disk)
+			})
+		}
+		done()
+	}
+	got.report(b)
+	for _, format := range []string{"qcow2", "vhd"} {
+		got.ratio(b, format, "raw")
+		b.ReportMetric(float64(sizes[format]-sizes["raw"])/1e3, format+"-own-kB")
+	}
+}
+
+// stored is how many bytes of b are not holes.
+func stored(b blob.Blob) (n int64) {
+	for _, e := range blob.Map(b) {
+		n += e.Blob.Size()
+	}
+	return n
 }
 
 // benchLarge is a disk of 8 GiB with the same content: what it costs beside the small one, and the memory it takes.

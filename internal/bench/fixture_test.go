@@ -7,17 +7,23 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/bootwright/bootwright/builder"
+	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/builder/fetch"
 	"github.com/bootwright/bootwright/builder/store"
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/initramfs/embedded"
 	"github.com/bootwright/bootwright/internal/oracle"
+	"github.com/bootwright/bootwright/internal/vm"
+	"github.com/bootwright/bootwright/machine/configarea/configareatest"
 	"github.com/bootwright/bootwright/profiles"
 )
 
@@ -122,9 +128,13 @@ func (f *fixture) builder(b *testing.B) (*builder.Builder, func()) {
 	return &builder.Builder{Store: s, Images: fetch.New(s, fetch.Options{}), Init: embedded.Init}, func() { s.Close() }
 }
 
-func (f *fixture) profile(b *testing.B, kind string) *profiles.Profile {
+// profile is the built-in one of that kind, with settings: fields and their values, in turn.
+func (f *fixture) profile(b *testing.B, kind string, settings ...string) *profiles.Profile {
 	p, err := profiles.Builtin(kind)
 	must(b, err)
+	for pair := range slices.Chunk(settings, 2) {
+		must(b, p.Set("bench", pair[0], pair[1]))
+	}
 	must(b, p.Set("bench", "arch", "amd64"))
 	must(b, p.Set("bench", "base", f.base))
 	p, err = profiles.Resolve(p)
@@ -132,13 +142,34 @@ func (f *fixture) profile(b *testing.B, kind string) *profiles.Profile {
 	return p
 }
 
-// layOut locks and builds kind with maker.
-func (f *fixture) layOut(b *testing.B, maker *builder.Builder, kind string) (*builder.Plan, blob.Blob) {
-	plan, err := maker.Lock(b.Context(), f.profile(b, kind))
+// layOut locks and builds kind with settings by maker.
+func (f *fixture) layOut(b *testing.B, maker *builder.Builder, kind string, settings ...string) (*builder.Plan, blob.Blob) {
+	plan, err := maker.Lock(b.Context(), f.profile(b, kind, settings...))
 	must(b, err)
 	artifact, err := maker.Build(b.Context(), plan)
 	must(b, err)
 	return plan, artifact.Files[0].Blob
+}
+
+// libraries are the paths of what a program needs to run.
+func libraries(b *testing.B, program string) []string {
+	return regexp.MustCompile(`/\S+`).FindAllString(oracle.Run(b, "ldd", program), -1)
+}
+
+// configured is a machine of the base's kernel and an initramfs with a configuration, which has field under machine. More are
+// flags of the build.
+func (f *fixture) configured(b *testing.B, field string, more ...string) vm.Options {
+	dir, err := os.MkdirTemp(f.dir, "configured-")
+	must(b, err)
+	config := filepath.Join(dir, "node.yaml")
+	text := strings.Replace(configareatest.Worker("configured"), "machine:\n", "machine:\n  "+field+"\n", 1)
+	must(b, os.WriteFile(config, []byte(text), 0o600))
+	flags := append([]string{"--config", config, "--set", "customization.machineConfig.embed=initramfs"}, more...)
+	f.mustRun(b, f.bin, f.build("initramfs", dir, flags...)...)
+	maker, done := f.builder(b)
+	defer done()
+	plan, _ := f.layOut(b, maker, "initramfs")
+	return vm.Options{Kernel: f.part(b, base.Kernel), Initrd: filepath.Join(dir, "initramfs-metal-amd64.img"), Append: plan.Cmdline}
 }
 
 func must(b *testing.B, err error) {
