@@ -85,7 +85,7 @@ func (t times) volumes(b *testing.B, boot string, o vm.Options) {
 	o.As, o.Writable, o.Accel, o.Timeout, o.Serial = vm.Disk, true, "tcg", 4*time.Minute, &steps
 	r := vmtest.Report(b, vmtest.Boot(b, o))
 	if len(r.Errors) > 0 || len(r.Mounts) != 2 {
-		b.Fatalf("errors %+v, mounts %+v", r.Errors, r.Mounts)
+		b.Fatalf("errors %+v, mounts %+v: a boot waits two minutes for its volumes, which is too short on a very busy computer", r.Errors, r.Mounts)
 	}
 	at := map[string]time.Duration{} // when a phase began
 	for _, p := range r.Phases {
