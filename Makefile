@@ -58,13 +58,13 @@ testbase: $(BIN)
 	@hack/base.sh $(BIN) $(TESTBASE) 'amd64 arm64' --flavour cloud
 
 test: tools testbase ## run all tests, with every judge, and boot machines
-	$(WITH_VM) $(GO) test -timeout 45m ./...
+	$(WITH_VM) $(GO) test -timeout 60m ./...
 
 test-unit: $(INITS) ## run the quick tests, with the judges that are there
 	$(GO) test -short ./...
 
 test-vm: tools testbase ## boot machines only
-	$(WITH_VM) $(GO) test -timeout 45m -v -run '^TestBoot' ./cmd/bootwright
+	$(WITH_VM) $(GO) test -timeout 60m -v -run '^TestBoot' ./cmd/bootwright
 
 test-powercut: tools testbase ## cut the power at BOOTWRIGHT_POWERCUT_STATES (40) moments of each recorded boot, and boot again
 	BOOTWRIGHT_POWERCUT_STATES=$(or $(BOOTWRIGHT_POWERCUT_STATES),40) $(WITH_VM) $(GO) test -timeout 120m -v -run '^TestBootPowerCuts' ./cmd/bootwright
