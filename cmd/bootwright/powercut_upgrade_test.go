@@ -48,7 +48,7 @@ func TestBootPowerCutsUpgrade(t *testing.T) {
 	bootwright(t, "build", "installer", "--arch", "amd64", "--base", vmtest.Base(t), "--cache-dir", t.TempDir(), "--push", "http://"+host+"/acme/installer:v2")
 	systems := &systems{checked: map[string]bool{}}
 	s := &scenario{
-		name: "upgrade", disk: stagedDisk(t, host), most: 24, says: []string{upgradeBegun, upgradeStarts},
+		name: "upgrade", disk: stagedDisk(t, host), most: 24, asked: true, says: []string{upgradeBegun, upgradeStarts},
 		kept: systems.kept, booted: systems.ready, judge: judgeTable,
 		machine: func(disk, log string) vm.Options {
 			return vm.Options{

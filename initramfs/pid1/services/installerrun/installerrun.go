@@ -168,7 +168,8 @@ func (d Deps) checkArch(ctx context.Context, image string) error {
 	return nil
 }
 
-// tidy removes the container and the image.
+// tidy removes the container and the image, and what a run that was cut short has left of them. containerd does not flush the files that it
+// unpacks: after a power cut those may be empty that it takes for unpacked, and leases of a cut pull would keep them.
 func (d Deps) tidy(ctx context.Context, image string) error {
 	list, err := d.ctr(ctx, "containers", "list", "--quiet")
 	if err != nil {
@@ -181,8 +182,19 @@ func (d Deps) tidy(ctx context.Context, image string) error {
 			return err
 		}
 	}
-	_, err = d.ctr(ctx, "images", "remove", image) // one that is not there is no error
-	return err
+	if _, err := d.ctr(ctx, "images", "remove", "--sync", image); err != nil { // one that is not there is no error
+		return err
+	}
+	leases, err := d.ctr(ctx, "leases", "list", "--quiet")
+	if err != nil {
+		return err
+	}
+	for _, lease := range strings.Fields(string(leases)) {
+		if _, err := d.ctr(ctx, "leases", "delete", "--sync", lease); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d Deps) ctr(ctx context.Context, args ...string) ([]byte, error) {

@@ -25,6 +25,7 @@ type ctr struct {
 	platform string
 	said     string // what the program prints before it fails; "" for one that ends well
 	left     string // a container of before
+	lease    string // of a pull of before
 }
 
 func (c *ctr) run(ctx context.Context, cmd kernel.Command) error {
@@ -44,6 +45,8 @@ func (c *ctr) run(ctx context.Context, cmd kernel.Command) error {
 		fmt.Fprintf(cmd.Stdout, "REF TYPE DIGEST SIZE PLATFORMS LABELS\nx application/y sha256:0 73.1 MiB %s -\n", c.platform)
 	case "containers list":
 		fmt.Fprintln(cmd.Stdout, c.left)
+	case "leases list":
+		fmt.Fprintln(cmd.Stdout, c.lease)
 	case "run --rm":
 		fmt.Fprintln(cmd.Stderr, "[1/2] write EFI")
 		if c.said != "" {
@@ -77,7 +80,7 @@ func TestRun(t *testing.T) {
 		Mirrors: map[string]v1alpha1.Mirror{"ghcr.io": {Endpoints: []string{"http://10.0.0.1:5000", "https://two/base"}, SkipFallback: &yes}},
 		Config:  map[string]v1alpha1.Registry{"two": {Auth: &v1alpha1.RegistryAuth{Username: "u", Password: "p"}}},
 	}
-	c := &ctr{pulls: []string{"connection refused"}, left: container}
+	c := &ctr{pulls: []string{"connection refused"}, left: container, lease: "cut-short"}
 	said, err := start(t, c, r)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +88,7 @@ func TestRun(t *testing.T) {
 	const pull = "images pull --hosts-dir /run/bootwright/pull "
 	want := []string{
 		"containers list --quiet", "tasks kill --signal SIGKILL installer", "tasks delete --force installer", "containers delete installer",
-		"images remove ghcr.io/a/installer:v1",
+		"images remove --sync ghcr.io/a/installer:v1", "leases list --quiet", "leases delete --sync cut-short",
 		pull + `ghcr.io/a/installer:v1 server = "http://10.0.0.1:5000/v2"`, pull + `--user u:p ghcr.io/a/installer:v1 server = "https://two/base/v2"`,
 		"images list name==ghcr.io/a/installer:v1",
 		"run --rm --privileged --cgroup /system/runtime-installer --mount type=bind,src=/dev,dst=/dev,options=rbind:rw" +
@@ -126,8 +129,8 @@ func TestFailures(t *testing.T) {
 		if Hopeless(err) != (c.kind == report.Invalid || c.kind == report.Unsupported) {
 			t.Errorf("%s: hopeless %v", name, Hopeless(err))
 		}
-		if last := c.asked[len(c.asked)-1]; last != "images remove ghcr.io/a/installer:v1" {
-			t.Errorf("%s: the image is left; last came %s", name, last)
+		if last := c.asked[len(c.asked)-2]; last != "images remove --sync ghcr.io/a/installer:v1" {
+			t.Errorf("%s: the image is left; last came %s", name, c.asked)
 		}
 	}
 }
