@@ -20,7 +20,7 @@ import (
 // and with one processor, and has others judge what came out. Packages come from the user's cache or the network.
 func TestBuild(t *testing.T) {
 	if testing.Short() {
-		t.Skip("makes two bases, which takes minutes")
+		t.Skip("SKIPPED, NOT PASSED: -short; this test makes two bases, which takes minutes")
 	}
 	for _, tool := range []string{"apt-get", "dpkg-deb", "unsquashfs", "depmod", "objdump"} {
 		oracle.Need(t, tool)
@@ -151,7 +151,7 @@ func dependencies(text string) map[string]string {
 // judgeLibraries has the root's own dynamic linker load every program, and looks where it finds the libraries.
 func judgeLibraries(t *testing.T, root string) {
 	if runtime.GOARCH != "amd64" {
-		t.Skip("the programs are for amd64")
+		t.Skip("SKIPPED, NOT PASSED: the programs are for amd64")
 	}
 	linker := filepath.Join(root, "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
 	libs := filepath.Dir(linker)

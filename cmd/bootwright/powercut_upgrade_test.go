@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -22,7 +20,6 @@ import (
 	"github.com/bootwright/bootwright/internal/vm/vmtest"
 	"github.com/bootwright/bootwright/machine/bootentry"
 	"github.com/bootwright/bootwright/machine/bootreport"
-	"github.com/bootwright/bootwright/machine/configarea/configareatest"
 	"github.com/bootwright/bootwright/machine/grub"
 	"github.com/bootwright/bootwright/machine/layout"
 	"github.com/bootwright/bootwright/machine/meta"
@@ -63,17 +60,7 @@ func TestBootPowerCutsUpgrade(t *testing.T) {
 // stagedDisk is the disk of a machine that has run, and whose META now asks for an upgrade to an image of the registry at host.
 func stagedDisk(t *testing.T, host string) string {
 	t.Helper()
-	_, port, err := net.SplitHostPort(host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := filepath.Join(t.TempDir(), "node.yaml")
-	text := strings.Replace(configareatest.Worker("kept"), "machine:\n", "machine:\n  time: {disabled: true}\n"+
-		"  registries: {mirrors: {registry.example: {endpoints: [\"http://10.0.2.2:"+port+"\"], skipFallback: true}}}\n", 1)
-	text = strings.Replace(text, "  install:\n", "  install:\n    extraKernelArgs: [bootwright.marker=upgraded]\n", 1)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	config := upgradeConfig(t, "kept", host)
 	disk := installedDisk(t, installerRoot(t), "--config", config)
 	vmtest.Boot(t, vm.Options{Image: disk, Writable: true, Firmware: vm.UEFI, Timeout: bootTwice, Until: regexp.MustCompile(bootreport.Prefix + `.*"target":"/var".*"readyMs"`)})
 	f, err := os.OpenFile(disk, os.O_RDWR, 0)

@@ -77,6 +77,24 @@ func upgradeOffline(t *testing.T, root, disk string, flags ...string) {
 // isGood is what a new system says at the end of its trial.
 func isGood() *regexp.Regexp { return regexp.MustCompile(`the system bootwright-[0-9a-f]{12} is good`) }
 
+// upgradeConfig is a file with the configuration of a machine of that name, for which the registry at host stands in for registry.example, and
+// which asks for a kernel argument.
+func upgradeConfig(t *testing.T, name, host string) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(t.TempDir(), "node.yaml")
+	text := strings.Replace(configareatest.Worker(name), "machine:\n", "machine:\n  time: {disabled: true}\n"+
+		"  registries: {mirrors: {registry.example: {endpoints: [\"http://10.0.2.2:"+port+"\"], skipFallback: true}}}\n", 1)
+	text = strings.Replace(text, "  install:\n", "  install:\n    extraKernelArgs: [bootwright.marker=upgraded]\n", 1)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
 // TestBootUpgrade does an upgrade that META asks for: the machine pulls the installer, and its system with another kernel argument starts and is found
 // good. A second one, from outside, is found good by the other firmware.
 func TestBootUpgrade(t *testing.T) {
@@ -85,17 +103,7 @@ func TestBootUpgrade(t *testing.T) {
 	oracle.Need(t, "mcopy")
 	host := registrytest.Start(t, registrytest.Options{}).Host
 	bootwright(t, "build", "installer", "--arch", "amd64", "--base", vmtest.Base(t), "--cache-dir", t.TempDir(), "--push", "http://"+host+"/acme/installer:v2")
-	_, port, err := net.SplitHostPort(host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := filepath.Join(t.TempDir(), "node.yaml")
-	text := strings.Replace(configareatest.Worker("upgraded"), "machine:\n", "machine:\n  time: {disabled: true}\n"+
-		"  registries: {mirrors: {registry.example: {endpoints: [\"http://10.0.2.2:"+port+"\"], skipFallback: true}}}\n", 1)
-	text = strings.Replace(text, "  install:\n", "  install:\n    extraKernelArgs: [bootwright.marker=upgraded]\n", 1)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	config := upgradeConfig(t, "upgraded", host)
 	root := installerRoot(t)
 	disk := installedDisk(t, root, "--config", config, "--meta", "7=registry.example/acme/installer:v2", "--meta", `8={"Force":true}`, "--meta", "0xc=mine")
 	o := vm.Options{
