@@ -9,7 +9,6 @@ import (
 	"hash"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/report"
@@ -30,6 +29,7 @@ func (s *Store) Put(ctx context.Context, want blob.Digest, size int64, r io.Read
 		return Entry{}, err
 	}
 	defer discard(w.f)
+	w.durable = true
 	if n := size + 1; n > 0 {
 		r = io.LimitReader(r, n)
 	}
@@ -59,7 +59,8 @@ func (s *Store) Obtain(ctx context.Context, d blob.Digest, size int64, open func
 
 // Spool is derived content: what write writes, which the store keeps, and under key remembers that it did. key names
 // everything the content depends on: the digests of its inputs, the settings, and the version of the code that makes
-// it. Later calls only look it up. Goroutines and processes that want the same key at the same time wait for the first;
+// it. Later calls only look it up. It is not waited for until the disk has it, as it can be made again: the file that is built of it
+// is what a power cut must not touch. Goroutines and processes that want the same key at the same time wait for the first;
 // where that one fails or dies, the next does it. write must not Spool the same key.
 func (s *Store) Spool(ctx context.Context, key string, write func(context.Context, io.Writer) error) (Entry, error) {
 	have := func() (Entry, error) { return s.Spooled(ctx, key) }
@@ -81,7 +82,7 @@ func (s *Store) Spool(ctx context.Context, key string, write func(context.Contex
 		if err != nil {
 			return Entry{}, err
 		}
-		if err := s.writeRecord(s.keyPath(key), derived{key, e.Digest}, true); err != nil {
+		if err := s.writeRecord(s.keyPath(key), derived{key, e.Digest}); err != nil {
 			return Entry{}, s.broken(err)
 		}
 		return e, nil
@@ -133,11 +134,12 @@ func (s *Store) once(ctx context.Context, task string, have, do func() (Entry, e
 
 // writer hashes what it writes to a temporary file.
 type writer struct {
-	ctx  context.Context
-	s    *Store
-	f    *os.File
-	hash hash.Hash
-	n    int64
+	ctx     context.Context
+	s       *Store
+	f       *os.File
+	hash    hash.Hash
+	n       int64
+	durable bool // it is on the disk before it has a name
 }
 
 func (s *Store) writer(ctx context.Context) (*writer, error) {
@@ -190,31 +192,21 @@ func (w *writer) publish(d blob.Digest) error {
 	if err := w.f.Chmod(0o400); err != nil {
 		return err
 	}
-	if err := publish(w.f, w.s.entry(d)); err != nil {
+	boot := w.s.boot
+	if w.durable || boot == "" {
+		boot = ""
+		if err := w.f.Sync(); err != nil {
+			return err
+		}
+	}
+	// The folder is not synced: an entry that is missing after a crash is no harm.
+	if err := os.Rename(w.f.Name(), w.s.entry(d)); err != nil {
 		return err
 	}
 	info, err := w.f.Stat()
 	if err != nil {
 		return err
 	}
-	w.s.remember(record{string(d), d, stampFrom(info)})
-	return nil
-}
-
-// publish makes what f holds durable and gives it the name path in one step.
-func publish(f *os.File, path string) error {
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	// Not every file system can sync a folder; after a crash the entry is then missing, which is no harm.
-	_ = dir.Sync()
+	w.s.remember(record{string(d), d, stampFrom(info), boot})
 	return nil
 }

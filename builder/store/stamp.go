@@ -49,13 +49,14 @@ type record struct {
 	Key    string      `json:"key"`
 	Digest blob.Digest `json:"digest"`
 	stamp
+	Boot string `json:"boot,omitempty"` // of the system, where it is not known that the disk has the content
 }
 
 // used is the accuracy of an entry's last use: a warm build should not write a record for every input it opens.
 const used = time.Hour
 
-// recall is the digest recorded under key for a file with stamp st, or "" where there is none to trust.
-func (s *Store) recall(key string, st stamp) blob.Digest {
+// recall is the digest recorded under key for the file f with stamp st, or "" where there is none to trust.
+func (s *Store) recall(key string, f *blob.File, st stamp) blob.Digest {
 	s.mu.Lock()
 	r, ok := s.seen[key]
 	s.mu.Unlock()
@@ -63,10 +64,19 @@ func (s *Store) recall(key string, st stamp) blob.Digest {
 		return r.Digest
 	}
 	path := s.stampPath(key)
+	r = record{}
 	if s.opts.Verify || !readRecord(path, &r) || r.Key != key || r.stamp != st || !valid(r.Digest) {
 		return ""
 	}
-	if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > used {
+	switch info, err := os.Stat(path); {
+	case r.Boot != "":
+		// The write may have failed, or been lost with the power, when nobody waited for it.
+		if r.Boot != s.boot || f.Sync() != nil {
+			return ""
+		}
+		r.Boot = ""
+		s.remember(r)
+	case err == nil && time.Since(info.ModTime()) > used:
 		// In a folder that cannot be written nothing is pruned either.
 		_ = os.Chtimes(path, time.Time{}, time.Now())
 	}
@@ -78,7 +88,7 @@ func (s *Store) remember(r record) {
 	s.seen[r.Key] = r
 	s.mu.Unlock()
 	// A record that cannot be written costs a hash next time, no more.
-	_ = s.writeRecord(s.stampPath(r.Key), r, false)
+	_ = s.writeRecord(s.stampPath(r.Key), r)
 }
 
 func (s *Store) stampPath(key string) string { return s.path("stamps", hashed(key)) }
@@ -100,8 +110,8 @@ func readRecord(path string, v any) bool {
 	return err == nil && json.Unmarshal(p, v) == nil
 }
 
-// writeRecord replaces the record at path in one step. One that is not durable may be unreadable after a power cut.
-func (s *Store) writeRecord(path string, v any, durable bool) error {
+// writeRecord replaces the record at path in one step. It is not durable: after a power cut it may be missing or unreadable.
+func (s *Store) writeRecord(path string, v any) error {
 	p, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -113,9 +123,6 @@ func (s *Store) writeRecord(path string, v any, durable bool) error {
 	defer discard(f)
 	if _, err := f.Write(p); err != nil {
 		return err
-	}
-	if durable {
-		return publish(f, path)
 	}
 	return os.Rename(f.Name(), path)
 }

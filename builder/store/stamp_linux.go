@@ -2,6 +2,8 @@ package store
 
 import (
 	"io/fs"
+	"os"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -13,4 +15,13 @@ func identity(info fs.FileInfo) (inode uint64, ctime time.Time) {
 		return 0, info.ModTime()
 	}
 	return st.Ino, time.Unix(st.Ctim.Unix())
+}
+
+// bootID is which start of the system this is.
+func bootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
 }

@@ -29,6 +29,7 @@ type Options struct {
 type Store struct {
 	dir  string
 	opts Options
+	boot string // which start of the system this is, or "" where that cannot be known
 	busy keyed
 
 	mu     sync.Mutex
@@ -55,7 +56,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, opts: opts, blobs: map[blob.Digest]opened{}, seen: map[string]record{}}
+	s := &Store{dir: dir, opts: opts, boot: bootID(), blobs: map[blob.Digest]opened{}, seen: map[string]record{}}
 	for _, sub := range []string{"blobs/sha256", "keys", "stamps", "locks", "tmp"} {
 		// Only for the owner: an image's documents may hold secrets.
 		if err := os.MkdirAll(s.path(sub), 0o700); err != nil {
@@ -153,10 +154,12 @@ func (s *Store) check(ctx context.Context, key, path string) (checked, error) {
 	}
 	c := checked{opened: opened{file: f}}
 	if c.stamp, err = stampOf(f); err == nil {
-		if c.digest = s.recall(key, c.stamp); c.digest == "" {
+		if c.digest = s.recall(key, f, c.stamp); c.digest == "" {
 			c.digest, c.stamp, err = s.measure(ctx, f)
-			if c.stamp != (stamp{}) {
-				s.remember(record{key, c.digest, c.stamp})
+			// An entry may have been read from memory only; the files of others are theirs to sync.
+			ours := key == string(c.digest)
+			if c.stamp != (stamp{}) && (!ours || f.Sync() == nil) {
+				s.remember(record{key, c.digest, c.stamp, ""})
 			}
 		}
 	}

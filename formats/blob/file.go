@@ -62,6 +62,9 @@ func (f *File) Close() error { return f.f.Close() }
 // Stat is the file's state now.
 func (f *File) Stat() (fs.FileInfo, error) { return f.f.Stat() }
 
+// Sync waits until the disk has what anybody wrote to the file.
+func (f *File) Sync() error { return f.f.Sync() }
+
 // ReadAt follows io.ReaderAt.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	n, end := clip(p, off, f.size)

@@ -113,6 +113,8 @@ type compressor struct {
 	options []zstd.EOption
 	holes   []blob.Range
 
+	spent sync.Pool // buffers of frames that are written, as *[]byte
+
 	mu    sync.Mutex
 	zeros map[int64][]byte // frames of zeros by their content's length: a sparse disk has thousands
 }
@@ -191,7 +193,11 @@ func (c *compressor) compress(work <-chan job) error {
 		if err := blob.ReadFull(c.b, buf, j.Offset); err != nil {
 			return fmt.Errorf("zstd: content at offset %d: %w", j.Offset, err)
 		}
-		j.done <- enc.EncodeAll(buf, nil)
+		to, _ := c.spent.Get().(*[]byte)
+		if to == nil {
+			to = new(make([]byte, 0, enc.MaxEncodedSize(len(buf))))
+		}
+		j.done <- enc.EncodeAll(buf, (*to)[:0])
 	}
 	return nil
 }
@@ -209,6 +215,9 @@ func (c *compressor) write(ctx context.Context, order <-chan job) error {
 		case p := <-j.done:
 			if _, err := c.w.Write(p); err != nil {
 				return err
+			}
+			if !c.hole(j.Range) { // that frame is everybody's
+				c.spent.Put(&p)
 			}
 		case <-ctx.Done():
 			return ctx.Err()
