@@ -1,6 +1,7 @@
 package base
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,6 +28,8 @@ type BuildOptions struct {
 	Sources          string   // sources.list(5) file to use instead of the machine's
 	Offline          bool     // use the packages of an earlier build and ask no mirror
 	Progress         *progress.Progress
+
+	level int // zstd level of the root image; default: zstdLevel, which tests of other things do not wait for
 }
 
 // Base is a base that was made and not yet stored. Its parts lie in a temporary folder until Close.
@@ -58,6 +61,7 @@ func (o BuildOptions) withDefaults() (BuildOptions, error) {
 	if o.Flavour == "" {
 		o.Flavour = Flavours()[0]
 	}
+	o.level = cmp.Or(o.level, zstdLevel)
 	switch {
 	case !slices.Contains(Arches(), o.Arch):
 		return o, report.Errorf(report.Unsupported, "no base can be made for the architecture %q; there are %s", o.Arch, strings.Join(Arches(), " and "))

@@ -52,7 +52,7 @@ func TestBuild(t *testing.T) {
 func buildCloud(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	began := time.Now()
-	b, err := Build(t.Context(), BuildOptions{Arch: "amd64", Flavour: "cloud"})
+	b, err := Build(t.Context(), BuildOptions{Arch: "amd64", Flavour: "cloud", level: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -160,7 +160,7 @@ func (m *maker) make(ctx context.Context) error {
 		return err
 	}
 	image := filepath.Join(m.work, Root)
-	if err := squashfs(ctx, tools, root, time.Unix(m.base.Manifest.Epoch, 0).UTC(), image, m.Progress); err != nil {
+	if err := squashfs(ctx, tools, root, time.Unix(m.base.Manifest.Epoch, 0).UTC(), m.level, image, m.Progress); err != nil {
 		return err
 	}
 	file, err := blob.OpenFile(image)

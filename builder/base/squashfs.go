@@ -20,12 +20,12 @@ const (
 	zstdLevel     = 15
 )
 
-// squashfs makes a squashfs image of t in the file at path. All times are epoch and all owners root: the bytes depend on
-// t, epoch and the version of mksquashfs alone.
-func squashfs(ctx context.Context, tools *tools, t *tree.Tree, epoch time.Time, path string, p *progress.Progress) (err error) {
+// squashfs makes a squashfs image of t in the file at path, compressed at the zstd level. All times are epoch and all
+// owners root: the bytes depend on t, epoch, level and the version of mksquashfs alone.
+func squashfs(ctx context.Context, tools *tools, t *tree.Tree, epoch time.Time, level int, path string, p *progress.Progress) (err error) {
 	seconds := strconv.FormatInt(epoch.Unix(), 10)
 	cmd := tools.command(ctx, mksquashfs, "-", path, "-tar", "-noappend", "-quiet", "-no-progress", "-mem", "64M",
-		"-comp", "zstd", "-Xcompression-level", strconv.Itoa(zstdLevel), "-b", strconv.Itoa(squashfsBlock),
+		"-comp", "zstd", "-Xcompression-level", strconv.Itoa(level), "-b", strconv.Itoa(squashfsBlock),
 		"-all-root", "-all-time", seconds, "-mkfs-time", seconds, "-root-mode", "0755", "-no-xattrs", "-no-exports")
 	in, err := cmd.StdinPipe()
 	if err != nil {
