@@ -69,7 +69,7 @@ func probers() []func(*reader) *Result {
 // Probe looks at b. An error is one of reading; nothing is known then. Where only places could not be read that do not
 // matter for what was recognized, there is no error.
 func Probe(b blob.Blob) (Result, error) {
-	r := &reader{b: b}
+	r := newReader(b)
 	var found []*Result
 	for _, probe := range probers() {
 		if f := probe(r); f != nil {
@@ -102,16 +102,40 @@ func choose(found []*Result) *Result {
 	return first
 }
 
-// reader reads pieces of a Blob and keeps the first error.
+// reader reads pieces of a Blob and keeps the first error. Nearly all pieces are small, and lie in the windows at its start and
+// end, which are read at once where they can be.
 type reader struct {
-	b   blob.Blob
-	err error
+	b       blob.Blob
+	windows []window
+	err     error
+}
+
+// window is what is at an offset.
+type window struct {
+	off int64
+	p   []byte
+}
+
+func newReader(b blob.Blob) *reader {
+	const start, end = 68 << 10, 16 << 10
+	r := &reader{b: b}
+	for _, w := range []window{{0, make([]byte, min(start, b.Size()))}, {max(0, b.Size()-end), make([]byte, min(end, b.Size()))}} {
+		if blob.ReadFull(b, w.p, w.off) == nil {
+			r.windows = append(r.windows, w)
+		}
+	}
+	return r
 }
 
 // at are n bytes at off; nil where there are none or they cannot be read.
 func (r *reader) at(off, n int64) []byte {
 	if off < 0 || n < 0 || off > r.b.Size()-n {
 		return nil
+	}
+	for _, w := range r.windows {
+		if off >= w.off && off+n <= w.off+int64(len(w.p)) {
+			return bytes.Clone(w.p[off-w.off:][:n])
+		}
 	}
 	p := make([]byte, n)
 	if err := blob.ReadFull(r.b, p, off); err != nil {

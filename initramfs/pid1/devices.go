@@ -54,8 +54,7 @@ func (b *boot) watchDisks() error {
 
 // showDisks puts the disks and what is on them into the report.
 func (b *boot) showDisks() {
-	disks, _ := b.disks.Disks.Get()
-	volumes, _ := b.disks.Volumes.Get()
+	disks, volumes := b.disks.Found()
 	there, found := make([]bootreport.Disk, 0, len(disks)), []bootreport.DiscoveredVolume(nil)
 	for _, d := range disks {
 		there = append(there, bootreport.ReportDisk(d))

@@ -14,7 +14,7 @@ import (
 func (b *boot) startInstallation() error {
 	args, err := readArguments(b.m)
 	d := installation.Deps{
-		M: b.m, Config: &b.config, Args: args, Arch: runtime.GOARCH, Discover: b.discover(), Network: b.waitNetwork("addresses"), Time: b.waitTime(),
+		M: b.m, Config: &b.config, Args: args, Arch: runtime.GOARCH, Discover: b.discover, Network: b.waitNetwork("addresses"), Time: b.waitTime(),
 		Env: b.serviceEnvironment, Log: b.say(), Add: b.services.Add,
 		Report: func(i bootreport.Install) { b.report.Change(func(r *bootreport.Report) { r.Install = &i }) },
 		End:    func(a kernel.Action) { b.group.Go("installed", func() { b.shutdown(a) }) },

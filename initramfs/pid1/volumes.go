@@ -27,8 +27,8 @@ func (b *boot) startVolumes() error {
 	wipe, wrong := plan.ParseWipe(text)
 	b.volumes = volumes.New(volumes.Deps{
 		M: b.m, Config: &b.config, Wipe: wipe, Log: b.say(), Open: b.openEncrypted(b.newOpener()),
-		Discover: b.discover(),
-		Changed:  func() <-chan struct{} { _, c := b.disks.Volumes.Watch(); return c },
+		Disks:   b.disks,
+		Changed: func() <-chan struct{} { _, c := b.disks.Volumes.Watch(); return c },
 		Report: func(c []bootreport.VolumeConfig, v []bootreport.Volume, m []bootreport.Mount) {
 			b.report.Change(func(r *bootreport.Report) { r.SetVolumes(c, v, m) })
 		},
@@ -39,8 +39,11 @@ func (b *boot) startVolumes() error {
 	return errors.Join(err, wrong)
 }
 
-func (b *boot) discover() func(context.Context) ([]blockdev.Disk, []blockdev.Volume, error) {
-	return volumes.Discovery(b.disks.Refresh, &b.disks.Disks, &b.disks.Volumes)
+// discover looks at all disks anew.
+func (b *boot) discover(ctx context.Context) ([]blockdev.Disk, []blockdev.Volume, error) {
+	err := b.disks.Refresh(ctx)
+	disks, found := b.disks.Found()
+	return disks, found, err
 }
 
 // awaitVolume waits until nothing more becomes of a volume by itself, with the configuration that there is. One that is locked

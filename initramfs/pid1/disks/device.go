@@ -18,6 +18,8 @@ type device struct {
 	path   string // below /sys: /devices/pci0000:00/…/block/vda/vda1
 	parent string // the disk of a partition
 
+	partition uint64 // the number of a partition; 0 is the whole disk
+
 	// What tells the device from one that had its name before.
 	sequence, sectors uint64
 }
@@ -33,7 +35,7 @@ func devices(m kernel.Files) map[string][]device {
 		}
 		d := device{m: m, name: e.Name(), path: path.Join("/class/block", link)}
 		d.sequence, d.sectors = d.number("diskseq"), d.number("size")
-		if d.text("partition") != "" {
+		if d.partition = d.number("partition"); d.partition != 0 {
 			d.parent = parentOf(d.path)
 		}
 		if d.counts() {
@@ -42,7 +44,7 @@ func devices(m kernel.Files) map[string][]device {
 		}
 	}
 	for name, members := range found {
-		slices.SortStableFunc(members, func(a, b device) int { return cmp.Compare(a.number("partition"), b.number("partition")) })
+		slices.SortStableFunc(members, func(a, b device) int { return cmp.Compare(a.partition, b.partition) })
 		if members[0].parent != "" {
 			delete(found, name) // the disk has just gone
 		}
@@ -95,17 +97,12 @@ func (d device) number(name string) uint64 {
 	return n
 }
 
-func (d device) sectorSize() uint64 { return cmp.Or(d.number("queue/logical_block_size"), 512) }
-
-func (d device) ioSize() uint64 {
-	return cmp.Or(d.number("queue/optimal_io_size"), d.number("queue/minimum_io_size"), d.sectorSize())
-}
-
 // disk describes the whole device, but for its symbolic links.
 func (d device) disk() blockdev.Disk {
+	sector := cmp.Or(d.number("queue/logical_block_size"), 512)
 	return blockdev.Disk{
 		Name: d.name, DevPath: d.node(), Size: d.size(), PrettySize: blockdev.Pretty(d.size()),
-		IOSize: d.ioSize(), SectorSize: d.sectorSize(),
+		IOSize: cmp.Or(d.number("queue/optimal_io_size"), d.number("queue/minimum_io_size"), sector), SectorSize: sector,
 		ReadOnly: d.number("ro") == 1, CDROM: d.isCDROM(), Removable: d.number("removable") == 1, Rotational: d.number("queue/rotational") == 1,
 		Model: cmp.Or(d.text("device/model"), d.text("device/name")), Serial: d.serial(),
 		WWID: cmp.Or(d.text("wwid"), d.text("device/wwid")), UUID: d.text("uuid"), Modalias: d.text("device/modalias"),

@@ -8,8 +8,10 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -62,14 +64,30 @@ func New(m Machine, log Log) *Watcher {
 	return w
 }
 
-// Refresh looks at everything anew and returns when what was found is in the values. Whoever has changed a disk calls it,
-// and whoever must be sure that nothing is missing: after devices have settled, and before something is made. A disk that
-// cannot be read is no error; its volume says so.
+// Refresh looks at everything anew and returns when what was found is in the values. Whoever must be sure that nothing is
+// missing calls it. A disk that cannot be read is no error; its volume says so.
 func (w *Watcher) Refresh(ctx context.Context) error {
-	return w.look(ctx, func(string) bool { return true })
+	return w.look(ctx, func(*family) bool { return true })
 }
 
-// Run is the task: it looks again at each device that the kernel says something of, until ctx ends.
+// Look is Refresh, except that of what was there at the last look only the disks of these names are read, and what is made of
+// their partitions. Who has changed a disk calls it.
+func (w *Watcher) Look(ctx context.Context, names ...string) error {
+	return w.look(ctx, func(f *family) bool {
+		return slices.Contains(names, f.name()) || slices.ContainsFunc(f.disk.SecondaryDisks, func(part string) bool {
+			return slices.ContainsFunc(names, func(disk string) bool { return w.families[disk].has(part) })
+		})
+	})
+}
+
+// Found is what is in the values.
+func (w *Watcher) Found() ([]blockdev.Disk, []blockdev.Volume) {
+	disks, _ := w.Disks.Get()
+	volumes, _ := w.Volumes.Get()
+	return disks, volumes
+}
+
+// Run is the task: it looks at each device that is new, and at those that the kernel says something of, until ctx ends.
 func (w *Watcher) Run(ctx context.Context) error {
 	events, err := w.m.Uevents()
 	if err != nil {
@@ -77,15 +95,16 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	context.AfterFunc(ctx, func() { events.Close() })
-	changed := make(chan string)
+	changed := make(chan change)
 	var reading sync.WaitGroup
 	defer reading.Wait()
 	defer cancel(nil)
 	reading.Go(func() { cancel(listen(ctx, events, changed)) })
-	err = w.Refresh(ctx)
+	now := w.lastEvent()
+	err = w.look(ctx, func(f *family) bool { return now == 0 || f.number < now })
 	for err == nil {
-		names := gather(ctx, changed, w.late)
-		err = w.look(ctx, func(name string) bool { return names[name] || names[everything] })
+		changes := gather(ctx, changed, w.late)
+		err = w.look(ctx, func(f *family) bool { return max(changes[f.name()], changes[everything]) > f.number })
 	}
 	if errors.Is(err, context.Canceled) {
 		return nil // from outside
@@ -93,44 +112,55 @@ func (w *Watcher) Run(ctx context.Context) error {
 	return err
 }
 
-// everything stands for all names.
-const everything = ""
+// change is that of a disk.
+type change struct {
+	name   string
+	number uint64 // of its uevent; a look that began later has seen it
+}
+
+const (
+	everything = ""             // stands for all names
+	unseen     = math.MaxUint64 // as its number, nothing has seen a change
+)
 
 // listen tells changed of each block device that has changed, and returns why it cannot any more.
-func listen(ctx context.Context, events kernel.UeventReader, changed chan<- string) error {
+func listen(ctx context.Context, events kernel.UeventReader, changed chan<- change) error {
 	for {
 		e, err := events.Read()
-		name := e["DEVNAME"]
+		c := change{e["DEVNAME"], unseen}
 		switch {
 		case errors.Is(err, kernel.ErrLost):
-			name = everything
+			c.name = everything
 		case err != nil:
 			return err
 		case e["SUBSYSTEM"] != "block":
 			continue
 		case e["DEVTYPE"] == "partition":
-			name = parentOf(e["DEVPATH"])
+			c.name = parentOf(e["DEVPATH"])
+		}
+		if n, err := strconv.ParseUint(e["SEQNUM"], 10, 64); err == nil {
+			c.number = n
 		}
 		select {
-		case changed <- name:
+		case changed <- c:
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// gather waits for a name and for those that come close behind it, or for the end of ctx.
-func gather(ctx context.Context, changed, late <-chan string) map[string]bool {
-	names := map[string]bool{}
+// gather waits for a change and for those that come close behind it, or for the end of ctx. It returns the last of each name.
+func gather(ctx context.Context, changed <-chan change, late <-chan string) map[string]uint64 {
+	last := map[string]uint64{}
 	var quiet <-chan time.Time
 	for {
 		select {
-		case name := <-changed:
-			names[name] = true
+		case c := <-changed:
+			last[c.name] = max(last[c.name], c.number)
 		case name := <-late:
-			names[name] = true
+			last[name] = unseen
 		case <-quiet:
-			return names
+			return last
 		case <-ctx.Done():
 			return nil
 		}
@@ -139,7 +169,7 @@ func gather(ctx context.Context, changed, late <-chan string) map[string]bool {
 }
 
 // look looks at the families whose disk is dirty or new, forgets those that have gone, and publishes all.
-func (w *Watcher) look(ctx context.Context, dirty func(name string) bool) error {
+func (w *Watcher) look(ctx context.Context, dirty func(*family) bool) error {
 	select {
 	case <-w.turn:
 	case <-ctx.Done():
@@ -149,6 +179,7 @@ func (w *Watcher) look(ctx context.Context, dirty func(name string) bool) error 
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	number := w.lastEvent()
 	there := devices(w.m)
 	maps.DeleteFunc(w.families, func(name string, _ *family) bool { _, ok := there[name]; return !ok })
 	limit := time.Now().Add(patience)
@@ -157,9 +188,10 @@ func (w *Watcher) look(ctx context.Context, dirty func(name string) bool) error 
 		if f == nil || !slices.Equal(f.members, members) {
 			f = &family{members: members}
 			w.families[name] = f
-		} else if !dirty(name) {
+		} else if !dirty(f) {
 			continue
 		}
+		f.number = number
 		f.ask(w.m)
 	}
 	for _, f := range w.families {
@@ -170,6 +202,9 @@ func (w *Watcher) look(ctx context.Context, dirty func(name string) bool) error 
 	w.publish()
 	return nil
 }
+
+// lastEvent is the number of the last uevent, and 0 where the kernel does not say it.
+func (w *Watcher) lastEvent() uint64 { return device{m: w.m, path: "kernel"}.number("uevent_seqnum") }
 
 // sorted are the families by name.
 func (w *Watcher) sorted() []*family {
@@ -185,7 +220,7 @@ func (w *Watcher) publish() {
 	disks, volumes := []blockdev.Disk{}, []blockdev.Volume{}
 	for _, f := range w.sorted() {
 		if f.members[0].isDisk() {
-			disks = append(disks, f.members[0].disk())
+			disks = append(disks, f.disk)
 		}
 		volumes = append(volumes, f.volumes...)
 	}

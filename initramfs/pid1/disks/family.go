@@ -3,6 +3,7 @@ package disks
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bootwright/bootwright/formats/gpt"
@@ -14,19 +15,33 @@ import (
 // family is a disk with its partitions, and what was found on them.
 type family struct {
 	members []device // the disk first
+	number  uint64   // of the last uevent before the look
+
+	disk    blockdev.Disk
+	names   [][]string // of each member, by what it is and where it hangs
 	volumes []blockdev.Volume
 	answer  chan []blockdev.Volume // of a look that goes on; else nil
 	hung    bool                   // the look has taken too long
 }
 
+// name is that of the disk.
+func (f *family) name() string { return f.members[0].name }
+
+// has tells whether a device of that name is the disk or one of its partitions. A nil family has none.
+func (f *family) has(name string) bool {
+	return f != nil && slices.ContainsFunc(f.members, func(d device) bool { return d.name == name })
+}
+
 // ask begins to look at the disk, unless it hangs.
 func (f *family) ask(m Machine) {
+	f.disk, f.names = f.members[0].disk(), names(f.members)
 	if f.hung && len(f.answer) == 0 {
 		return
 	}
 	answer, members := make(chan []blockdev.Volume, 1), f.members
 	f.answer, f.hung = answer, false
-	go func() { answer <- look(m, members) }()
+	disk := f.disk
+	go func() { answer <- look(m, disk, members) }()
 }
 
 // fetch waits for the answer, if there is to be one, until limit. When one that comes too late is there, late is told.
@@ -58,7 +73,7 @@ func (f *family) giveUp(late chan<- string) {
 	}
 	f.hung, f.volumes = true, nil
 	for _, d := range f.members {
-		v := d.volume()
+		v := d.volume(f.disk)
 		v.Error = fmt.Sprintf("%s has not answered for %s", f.members[0].node(), patience)
 		f.volumes = append(f.volumes, v.Volume)
 	}
@@ -73,11 +88,11 @@ func (f *family) giveUp(late chan<- string) {
 }
 
 // look is what is on a disk and its partitions.
-func look(m Machine, members []device) []blockdev.Volume {
+func look(m Machine, disk blockdev.Disk, members []device) []blockdev.Volume {
 	var volumes []blockdev.Volume
 	var table *gpt.Table
 	for _, d := range members {
-		v := d.volume()
+		v := d.volume(disk)
 		err := v.look(m)
 		switch {
 		case v.Size == 0, err != nil && d.isCDROM(): // an empty drive
@@ -88,7 +103,7 @@ func look(m Machine, members []device) []blockdev.Volume {
 		if d.parent == "" {
 			table = v.table
 		} else if table != nil {
-			v.place(table, int(d.number("partition")))
+			v.place(table, int(d.partition))
 		}
 		volumes = append(volumes, v.Volume)
 	}
@@ -101,17 +116,15 @@ type volume struct {
 	table *gpt.Table // on it
 }
 
-// volume is what /sys says.
-func (d device) volume() *volume {
+// volume is what /sys says of disk or one of its partitions.
+func (d device) volume(disk blockdev.Disk) *volume {
 	v := blockdev.Volume{
 		ID: d.name, Type: blockdev.TypeDisk, DevPath: d.node(), DevicePath: d.path, Size: d.size(), PrettySize: blockdev.Pretty(d.size()),
-		SectorSize: d.sectorSize(), IOSize: d.ioSize(),
+		SectorSize: disk.SectorSize, IOSize: disk.IOSize,
 	}
 	if d.parent != "" {
-		disk := device{m: d.m, name: d.parent, path: d.path[:len(d.path)-len(d.name)-1]}
-		v.Type, v.Parent, v.ParentDevPath = blockdev.TypePartition, disk.name, disk.node()
-		v.Offset, v.PartitionIndex = d.number("start")*512, uint32(d.number("partition"))
-		v.SectorSize, v.IOSize = disk.sectorSize(), disk.ioSize()
+		v.Type, v.Parent, v.ParentDevPath = blockdev.TypePartition, disk.Name, disk.DevPath
+		v.Offset, v.PartitionIndex = d.number("start")*512, uint32(d.partition)
 	}
 	return &volume{Volume: v}
 }

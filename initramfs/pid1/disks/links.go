@@ -23,8 +23,8 @@ func lower(g gpt.GUID) string { return strings.ToLower(g.String()) }
 func (w *Watcher) name(disks []blockdev.Disk, volumes []blockdev.Volume) {
 	wanted, byDevice := map[string]string{}, map[string][]string{}
 	for _, f := range w.sorted() {
-		for _, d := range f.members {
-			names := d.names()
+		for n, d := range f.members {
+			names := slices.Clone(f.names[n])
 			for i := range volumes {
 				if volumes[i].ID == d.name {
 					names = append(names, contentNames(&volumes[i])...)

@@ -4,26 +4,32 @@ import (
 	"encoding/hex"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/bootwright/bootwright/machine/blockdev"
 )
 
-// names are those of a device by what it is and where it hangs. A partition has the names of its disk, with -partN.
-func (d device) names() []string {
-	whole, suffix := d, ""
-	if d.parent != "" {
-		whole.name, whole.parent, whole.path = d.parent, "", path.Dir(d.path)
-		suffix = "-part" + d.text("partition")
+// names are those of a disk and its partitions by what it is and where it hangs. A partition has the names of its disk, with
+// -partN.
+func names(members []device) [][]string {
+	var own []string
+	for _, id := range members[0].ids() {
+		own = append(own, "by-id/"+id)
 	}
-	var names []string
-	for _, id := range whole.ids() {
-		names = append(names, "by-id/"+id+suffix)
+	for _, p := range members[0].paths() {
+		own = append(own, "by-path/"+p)
 	}
-	for _, p := range whole.paths() {
-		names = append(names, "by-path/"+p+suffix)
+	all := make([][]string, len(members))
+	for i, d := range members {
+		for _, name := range own {
+			if d.parent != "" {
+				name += "-part" + strconv.FormatUint(d.partition, 10)
+			}
+			all[i] = append(all[i], name)
+		}
 	}
-	return names
+	return all
 }
 
 // ids are names of a whole device by what it is.

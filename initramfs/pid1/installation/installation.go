@@ -65,13 +65,13 @@ type Deps struct {
 // Halts tells whether the machine is not to go on, because there is a system on a disk and the kernel argument
 // talos.halt_if_installed says so. Then it has said so.
 func (d Deps) Halts(ctx context.Context) (bool, error) {
-	_, found, err := d.Discover(ctx)
-	if err != nil {
-		return false, err
-	}
-	on := systemDisk(found)
-	if v, _ := d.Args.Get(cmdline.HaltIfInstalled); v != "1" || on == "" {
+	if v, _ := d.Args.Get(cmdline.HaltIfInstalled); v != "1" {
 		return false, nil
+	}
+	_, found, err := d.Discover(ctx)
+	on := systemDisk(found)
+	if err != nil || on == "" {
+		return false, err
 	}
 	d.Log.Warnf("the system is installed on %s already, and this machine was started from something else with the kernel argument %s=1: it halts."+
 		" Take the medium away or start from the disk; %s=system loses what is installed", on, cmdline.HaltIfInstalled, cmdline.Wipe)

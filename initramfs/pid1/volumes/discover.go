@@ -8,7 +8,6 @@ import (
 	"github.com/bootwright/bootwright/formats/gpt"
 	"github.com/bootwright/bootwright/formats/probe"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
-	"github.com/bootwright/bootwright/initramfs/pid1/watch"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/blockdev"
 	"github.com/bootwright/bootwright/machine/layout"
@@ -16,22 +15,29 @@ import (
 	"github.com/bootwright/bootwright/machine/volumes"
 )
 
-// discover looks at the disks. The kernel does not read the backup of a damaged table: it is told what is in it.
+// discover looks at the disks that may have changed. The kernel does not read the backup of a damaged table: it is told what is in it.
 func (r *Runner) discover(ctx context.Context) ([]blockdev.Disk, []blockdev.Volume, error) {
-	disks, found, err := r.Discover(ctx)
+	var err error
+	if r.doubt {
+		err = r.Disks.Refresh(ctx)
+	} else {
+		err = r.Disks.Look(ctx, r.stale...)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
-	told := false
+	r.doubt, r.stale = false, nil
+	disks, found := r.Disks.Found()
 	for _, v := range found {
-		if v.Type == blockdev.TypeDisk && v.Table != nil && v.Table.Recovered {
-			told = r.tellPartitions(ctx, v.DevPath) || told
+		if v.Type == blockdev.TypeDisk && v.Table != nil && v.Table.Recovered && r.tellPartitions(ctx, v.DevPath) {
+			r.stale = append(r.stale, v.ID)
 		}
 	}
-	if told {
-		return r.Discover(ctx)
+	if r.stale != nil {
+		err = r.Disks.Look(ctx, r.stale...)
+		disks, found = r.Disks.Found()
 	}
-	return disks, found, nil
+	return disks, found, err
 }
 
 // tellPartitions tells the kernel the partitions of a disk, and reports whether it did not know one.
@@ -123,14 +129,4 @@ func (r *Runner) changeMeta(ctx context.Context, device string, change func(meta
 		return v, err
 	}
 	return v, meta.Write(d, v)
-}
-
-// Discovery is Deps.Discover from what looks at the disks and where that puts what it finds.
-func Discovery(refresh func(context.Context) error, disks *watch.Value[[]blockdev.Disk], found *watch.Value[[]blockdev.Volume]) func(context.Context) ([]blockdev.Disk, []blockdev.Volume, error) {
-	return func(ctx context.Context) ([]blockdev.Disk, []blockdev.Volume, error) {
-		err := refresh(ctx)
-		d, _ := disks.Get()
-		v, _ := found.Get()
-		return d, v, err
-	}
 }

@@ -41,14 +41,20 @@ type Log interface {
 	Warnf(format string, args ...any)
 }
 
+// Disks are those of the machine, and what is on them.
+type Disks interface {
+	Refresh(ctx context.Context) error               // looks at all anew
+	Look(ctx context.Context, names ...string) error // looks at these, and at those that have come or gone
+	Found() ([]blockdev.Disk, []blockdev.Volume)     // is what was found
+}
+
 // Deps are what a Runner works with.
 type Deps struct {
-	M Machine
-	// Discover looks at all disks anew; Changed is closed when they have changed since.
-	Discover func(ctx context.Context) (disks []blockdev.Disk, found []blockdev.Volume, err error)
-	Changed  func() <-chan struct{}
-	Config   *watch.Value[*config.Config]
-	Wipe     volumes.Wipe
+	M       Machine
+	Disks   Disks
+	Changed func() <-chan struct{} // the channel is closed when other things are found than now
+	Config  *watch.Value[*config.Config]
+	Wipe    volumes.Wipe
 	// Open opens an encrypted volume, and makes it first where its partition is blank. The keys of one that is open already are
 	// looked after. Nil is for a machine that cannot do it.
 	Open func(context.Context, Opening) (Opened, error)
@@ -89,6 +95,8 @@ type Runner struct {
 	Deps
 	status watch.Value[Status]
 	wipe   volumes.Wipe
+	stale  []string                        // disks that were changed since they were looked at
+	doubt  bool                            // any may have been
 	opened map[string]string               // devices inside encrypted volumes, by ID
 	locked map[string]bool                 // as in Status
 	keys   map[string]*v1alpha1.Encryption // those that were last put into volumes, or could not be
@@ -125,6 +133,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		changed := r.Changed()
 		_, configured := r.Config.Watch()
 		if err := r.pass(ctx); err != nil && ctx.Err() == nil {
+			r.doubt = true
 			return err
 		}
 		wait := longestAgain
@@ -147,8 +156,10 @@ func (r *Runner) wait(ctx context.Context, changed, configured <-chan struct{}, 
 		case <-changed:
 			return true
 		case <-configured:
+			r.doubt = true
 			return true
 		case <-time.After(limit):
+			r.doubt = true
 			if len(r.faults)+len(r.later) > 0 {
 				r.tryKeys()
 				return true
@@ -216,6 +227,7 @@ func (r *Runner) obey(ctx context.Context, m volumes.Machine, plan volumes.Plan)
 			continue
 		}
 		r.Log.Infof("%s", describe(s))
+		r.stale = append(r.stale, s.Disk)
 		if err := r.do(ctx, s, plan, m); err != nil {
 			r.fault(faultOf(s), err)
 			failed = true

@@ -231,8 +231,8 @@ func newNode(t *testing.T, m *xfsMachine, text string, w volumes.Wipe) *node {
 	n.disks = found
 	n.Runner = New(Deps{
 		M: m, Config: &n.config, Wipe: w, Log: n.logger,
-		Discover: Discovery(found.Refresh, &found.Disks, &found.Volumes),
-		Changed:  func() <-chan struct{} { _, c := found.Volumes.Watch(); return c },
+		Disks:   found,
+		Changed: func() <-chan struct{} { _, c := found.Volumes.Watch(); return c },
 		Report: func(_ []bootreport.VolumeConfig, v []bootreport.Volume, mt []bootreport.Mount) {
 			n.mu.Lock()
 			defer n.mu.Unlock()

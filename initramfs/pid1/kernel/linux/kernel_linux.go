@@ -26,7 +26,6 @@ func New() Machine { return Machine{&children{own: map[int]bool{}}} }
 
 // Open is os.Open, and so on.
 func (Machine) Open(name string) (*os.File, error)           { return os.Open(name) }
-func (Machine) ReadFile(name string) ([]byte, error)         { return os.ReadFile(name) }
 func (Machine) ReadDir(name string) ([]fs.DirEntry, error)   { return os.ReadDir(name) }
 func (Machine) ReadLink(name string) (string, error)         { return os.Readlink(name) }
 func (Machine) MkdirAll(name string, perm fs.FileMode) error { return os.MkdirAll(name, perm) }

@@ -1,11 +1,14 @@
 package linux
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -75,5 +78,30 @@ func TestReap(t *testing.T) {
 	}
 	if err := unix.Kill(cmd.Process.Pid, 0); err == nil {
 		t.Error("it is still there")
+	}
+}
+
+// TestReadFile: files of every length come whole, and so do those that say they have none.
+func TestReadFile(t *testing.T) {
+	t.Parallel()
+	m := New()
+	name := filepath.Join(t.TempDir(), "file")
+	for _, n := range []int{0, 1, 511, 512, 513, 5000, 1 << 20} {
+		want := bytes.Repeat([]byte("abc"), n)[:n]
+		if err := os.WriteFile(name, want, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := m.ReadFile(name); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%d bytes: %d, %v", n, len(got), err)
+		}
+	}
+	if got, err := m.ReadFile("/proc/self/status"); err != nil || !bytes.Contains(got, []byte("VmRSS:")) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := m.ReadFile(name + "x"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), name+"x") {
+		t.Errorf("%v", err)
+	}
+	if _, err := m.ReadFile("/proc"); !errors.Is(err, syscall.EISDIR) {
+		t.Errorf("%v", err)
 	}
 }
