@@ -18,6 +18,7 @@ import (
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake"
+	"github.com/bootwright/bootwright/initramfs/pid1/services/containerd"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/config/kinds"
 	"github.com/bootwright/bootwright/machine/configarea"
@@ -294,7 +295,8 @@ func mayBeSilent(effect string) bool {
 		}
 		return strings.HasPrefix(name, "/sys/") || strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/dev/")
 	}
-	return isLog(effect)
+	return strings.HasPrefix(effect, "start "+containerd.Client) && strings.HasSuffix(effect, "namespaces list --quiet") || // as above
+		isLog(effect)
 }
 
 // isLog tells effects of the log, which holds a lock meanwhile: time stands still in a bubble where somebody waits for one.

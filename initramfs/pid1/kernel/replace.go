@@ -14,6 +14,10 @@ type Replacing interface {
 	// folders to it. Whoever reads it, after a power failure too, finds the old content or the new. Symbolic links on the way
 	// that lead out of root are refused; one at the end is replaced.
 	ReplaceFile(root, name string, data []byte, mode fs.FileMode) error
+	// Rename gives a file or a folder another name in the same file system, which nothing but a file may have.
+	Rename(from, to string) error
+	// RemoveAll removes what is there, with all that is in it; nothing is no error.
+	RemoveAll(name string) error
 	// Unmount takes away what is mounted at target, at once for who opens it from now on.
 	Unmount(target string) error
 	// Chmod changes the permissions of a file, and Chown whose it is; -1 leaves user or group as it is.

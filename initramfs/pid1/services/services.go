@@ -29,7 +29,8 @@ type Service struct {
 	Prepare func(ctx context.Context) error
 	// Run runs the service until it ends, or ctx does, and writes what it prints to output. Its error is why the service failed.
 	Run func(ctx context.Context, output io.Writer) error
-	// Check, where it is set, tells whether the running service works. It is ready with the first nil.
+	// Check, where it is set, tells whether the running service works. It is ready with the first nil, and started
+	// anew where that does not come.
 	Check func(ctx context.Context) error
 }
 
@@ -107,6 +108,7 @@ const (
 	longestWait = time.Minute     // but no more than this; one that ran for so long starts afresh
 	steady      = 2 * time.Second // a service without a check is ready when it has run for this long
 	readyPoll   = 500 * time.Millisecond
+	startLimit  = 2 * time.Minute // one whose check still fails then is ended
 	checkEvery  = time.Minute
 	checkLimit  = 20 * time.Second // for one check
 	checkFaults = 3                // so many checks that fail one after another end a service

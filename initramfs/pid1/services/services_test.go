@@ -265,18 +265,26 @@ func TestCheck(t *testing.T) {
 		var broken watch.Value[error]
 		broken.Set(errors.New("not yet"))
 		s := b.forever("s")
+		run := s.Run
+		s.Run = func(ctx context.Context, out io.Writer) error {
+			fmt.Fprintln(out, "I began")
+			return run(ctx, out)
+		}
 		s.Check = func(ctx context.Context) error { err, _ := broken.Get(); return err }
 		b.add(s)
 		b.add(b.forever("user", "s"))
-		time.Sleep(time.Hour)
+		time.Sleep(startLimit - time.Second)
 		b.want("s", "preparing")
 		b.want("user", "waiting for service s")
+		time.Sleep(time.Hour)
+		b.want("s", "failed it does not work after 2m0s: not yet: I began")
+		b.want("user", "waiting for service s")
 		broken.Set(nil)
-		time.Sleep(time.Second)
+		time.Sleep(time.Minute)
 		b.want("s", "running")
 		broken.Set(errors.New("mute"))
 		time.Sleep(3*time.Minute + 10*time.Second)
-		b.want("s", "failed it works no longer: mute")
+		b.want("s", "failed it does not work any more: mute: I began")
 		broken.Set(nil)
 		time.Sleep(time.Minute)
 		b.want("s", "running")
@@ -300,7 +308,7 @@ func TestCheckThatHangs(t *testing.T) {
 		time.Sleep(time.Second)
 		hang.Store(true)
 		time.Sleep(5 * time.Minute)
-		if got := b.state("s"); !strings.HasPrefix(got, "failed it works no longer") {
+		if got := b.state("s"); !strings.HasPrefix(got, "failed it does not work any more") {
 			t.Error(got)
 		}
 		b.stop()

@@ -25,6 +25,7 @@ type unit struct {
 var (
 	errChanged = errors.New("its configuration has changed")
 	errAgain   = errors.New("again")
+	errFaulty  = errors.New("it does not work")
 )
 
 func (u *unit) ended() bool {
@@ -133,10 +134,12 @@ func (u *unit) once() error {
 	watchers.Go(func() { u.lookAfter(ctx, cancel) })
 	err := u.Run(ctx, out)
 	last := out.end()
-	switch cause := context.Cause(ctx); {
-	case cause != nil:
-		return cause
-	case err != nil && last != "":
+	if cause := context.Cause(ctx); cause != nil {
+		if err = cause; !errors.Is(cause, errFaulty) {
+			return cause
+		}
+	}
+	if err != nil && last != "" {
 		return fmt.Errorf("%w: %s", err, last)
 	}
 	return err
@@ -185,7 +188,14 @@ func (u *unit) lookAfter(ctx context.Context, end context.CancelCauseFunc) {
 		}
 		return
 	}
-	for u.check(ctx) != nil {
+	for began := time.Now(); ; {
+		err := u.check(ctx)
+		if err == nil {
+			break
+		}
+		if time.Since(began) >= startLimit {
+			end(fmt.Errorf("%w after %s: %w", errFaulty, startLimit, err))
+		}
 		if !sleep(ctx, readyPoll) {
 			return
 		}
@@ -201,7 +211,7 @@ func (u *unit) lookAfter(ctx context.Context, end context.CancelCauseFunc) {
 			continue
 		}
 		if faults++; faults == checkFaults {
-			end(fmt.Errorf("it works no longer: %w", err))
+			end(fmt.Errorf("%w any more: %w", errFaulty, err))
 		}
 	}
 }

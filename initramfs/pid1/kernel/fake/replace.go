@@ -13,6 +13,12 @@ func (m *Machine) ReplaceFile(root, name string, data []byte, mode fs.FileMode) 
 	return m.clean(kernel.Replace(m.path(root), name, data, mode))
 }
 
+func (m *Machine) Rename(from, to string) error {
+	return m.clean(os.Rename(m.path(from), m.path(to)))
+}
+
+func (m *Machine) RemoveAll(name string) error { return m.clean(os.RemoveAll(m.path(name))) }
+
 func (m *Machine) Chmod(name string, mode fs.FileMode) error {
 	return m.clean(os.Chmod(m.path(name), mode))
 }

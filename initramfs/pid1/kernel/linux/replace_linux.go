@@ -14,6 +14,8 @@ import (
 func (Machine) ReplaceFile(root, name string, data []byte, mode fs.FileMode) error {
 	return kernel.Replace(root, name, data, mode)
 }
+func (Machine) Rename(from, to string) error              { return os.Rename(from, to) }
+func (Machine) RemoveAll(name string) error               { return os.RemoveAll(name) }
 func (Machine) Chmod(name string, mode fs.FileMode) error { return os.Chmod(name, mode) }
 func (Machine) Chown(name string, user, group int) error  { return os.Chown(name, user, group) }
 

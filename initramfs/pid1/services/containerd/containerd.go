@@ -40,6 +40,7 @@ const Socket = "/run/containerd/containerd.sock"
 type Machine interface {
 	kernel.Files
 	kernel.Processes
+	kernel.Replacing
 }
 
 // Deps are what the service needs.
@@ -78,8 +79,11 @@ func (d Deps) revision() (string, <-chan struct{}) {
 	return hex.EncodeToString(h.Sum(nil)), changed
 }
 
-// prepare writes the configuration. containerd runs with what can be used of it.
+// prepare writes the configuration, and mends what containerd kept. containerd runs with what can be used of it.
 func (d Deps) prepare(context.Context) error {
+	if err := d.mendKept(); err != nil {
+		d.Log.Warnf("containerd: what it kept: %v", err)
+	}
 	c, _ := d.Config.Get()
 	text, fault := Configure(d.M, c)
 	if fault != nil {
@@ -132,7 +136,7 @@ func (d Deps) followHosts(ctx context.Context) {
 	}
 }
 
-// check asks containerd for its version.
+// check asks containerd for something that is in its database: without that it still tells its version.
 func (d Deps) check(ctx context.Context) error {
 	entries, err := d.M.ReadDir(path.Dir(Socket))
 	if err != nil {
@@ -141,7 +145,7 @@ func (d Deps) check(ctx context.Context) error {
 	if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == path.Base(Socket) }) {
 		return fs.ErrNotExist // not yet: spare the client
 	}
-	if _, err := kernel.Output(ctx, d.M, kernel.Command{Path: Client, Args: []string{"--connect-timeout", "5s", "version"}}); err != nil {
+	if _, err := kernel.Output(ctx, d.M, kernel.Command{Path: Client, Args: []string{"--connect-timeout", "5s", "namespaces", "list", "--quiet"}}); err != nil {
 		return fmt.Errorf("containerd does not answer: %w", err)
 	}
 	return nil
