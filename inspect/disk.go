@@ -9,6 +9,7 @@ import (
 	"github.com/bootwright/bootwright/formats/gpt"
 	"github.com/bootwright/bootwright/formats/iso9660"
 	"github.com/bootwright/bootwright/formats/qcow2"
+	"github.com/bootwright/bootwright/formats/vhdx"
 	"github.com/bootwright/bootwright/machine/meta"
 )
 
@@ -27,8 +28,13 @@ func openVMDK(_ *opener, it *Item, _ int) error {
 	return nil
 }
 
-func openVHDX(_ *opener, it *Item, _ int) error {
-	it.Note = "its blocks are not looked into"
+func openVHDX(o *opener, it *Item, depth int) error {
+	disk, err := vhdx.Read(it.Blob)
+	if err != nil {
+		return err
+	}
+	it.fact("disk size", fmt.Sprint(disk.Size()))
+	o.add(it, "disk", disk, depth)
 	return nil
 }
 

@@ -1,7 +1,9 @@
 // Package vhdx lays out dynamic disks of Microsoft's Virtual Hard Disk v2 format ([MS-VHDX] 8.0), which Hyper-V takes. An image is
 // described: computed headers, metadata and table before references into the disk, so that it costs no pass over the disk's bytes.
 //
-// Left out: reading, fixed and differencing disks, logs that have to be replayed.
+// It is read likewise, dynamic or fixed, as references into the image.
+//
+// Left out: writing fixed disks, differencing disks, logs that have to be replayed.
 package vhdx
 
 import (

@@ -1,7 +1,6 @@
 package vhdx
 
 import (
-	"encoding/binary"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -103,27 +102,6 @@ func TestSecondJudge(t *testing.T) {
 	}
 }
 
-// read is the disk in an image, by its table and two of its items; the judges have seen to all else.
-func read(im *blob.Image) (*blob.Image, error) {
-	number := func(off int64, n int) int64 {
-		p := make([]byte, 8)
-		blob.ReadFull(im, p[:n], off)
-		return int64(binary.LittleEndian.Uint64(p))
-	}
-	const items = metadataAt + tableSize
-	block, size, sector := number(items, 4), number(items+8, 8), number(items+32, 4)
-	var extents []blob.Extent
-	for b, entry := int64(0), int64(tableAt); b*block < size; b, entry = b+1, entry+8 {
-		if b > 0 && b%(sector<<23/block) == 0 {
-			entry += 8
-		}
-		if e := number(entry, 8); e&7 == present {
-			extents = append(extents, blob.Extent{Name: "x", Offset: b * block, Blob: blob.Slice(im, e>>20<<20, min(block, size-b*block))})
-		}
-	}
-	return blob.NewImage(size, extents...)
-}
-
 // FuzzFormat: whatever the disk, the image holds it, in whole MiB.
 func FuzzFormat(f *testing.F) {
 	f.Add(int64(10<<20), int64(0), int64(5<<20), false)
@@ -151,7 +129,7 @@ func FuzzFormat(f *testing.F) {
 		if size > 1<<32 {
 			return // not byte by byte
 		}
-		got, err := read(im)
+		got, err := Read(im)
 		if err != nil {
 			t.Fatal(err)
 		}

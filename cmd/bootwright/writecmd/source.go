@@ -11,6 +11,7 @@ import (
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/qcow2"
+	"github.com/bootwright/bootwright/formats/vhdx"
 	"github.com/bootwright/bootwright/formats/xz"
 	"github.com/bootwright/bootwright/formats/zstd"
 	"github.com/bootwright/bootwright/internal/report"
@@ -88,8 +89,12 @@ func (s *source) recognize() (err error) {
 		s.what = "qcow2"
 		s.disk, err = qcow2.Read(s.file)
 		return err
-	case bytes.HasPrefix(head, []byte("KDMV")), string(head) == "vhdxfile":
-		return report.WithHint(report.Errorf(report.Unsupported, "a VMDK or VHDX, whose disk has to be taken out of it first"), "build the raw image: --set output.imageOptions.diskFormat=raw")
+	case string(head) == "vhdxfile":
+		s.what = "vhdx"
+		s.disk, err = vhdx.Read(s.file)
+		return err
+	case bytes.HasPrefix(head, []byte("KDMV")):
+		return report.WithHint(report.Errorf(report.Unsupported, "a VMDK, whose disk has to be taken out of it first"), "build the raw image: --set output.imageOptions.diskFormat=raw")
 	default:
 		foot := make([]byte, 8)
 		if err := blob.ReadFull(s.file, foot, s.file.Size()-footerSize); err != nil {
