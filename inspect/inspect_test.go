@@ -234,6 +234,27 @@ func TestBytesBetweenItems(t *testing.T) {
 	}
 }
 
+// TestFirstPart: an archive that ends before the content of a file is the first part of one, which is no damage; one that ends
+// anywhere else is cut short.
+func TestFirstPart(t *testing.T) {
+	t.Parallel()
+	var files tree.Tree
+	root := blob.String(strings.Repeat("x", 5000))
+	files.File("rootfs.sqsh", 0o644, root)
+	whole := must(cpio.Format(&files, cpio.Options{}))
+	at, ok := blob.Locate(whole, root)
+	if !ok {
+		t.Fatal("the content is not in the archive")
+	}
+	first := open(t, blob.Slice(whole, 0, at), Options{})
+	if got := first.Items[0]; first.Note != "" || got.Type != "cpio" || got.Size != at || got.Facts.Get("goes on elsewhere") != "rootfs.sqsh, 5000 bytes" {
+		t.Errorf("%+v, %+v", first, got)
+	}
+	if cut := open(t, blob.Slice(whole, 0, at+1), Options{}); !strings.Contains(cut.Note, "cut short") {
+		t.Errorf("%+v", cut)
+	}
+}
+
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	var many tree.Tree

@@ -191,6 +191,7 @@ func TestReadRefuses(t *testing.T) {
 		{"header cut", file[:60], "cut short", report.Invalid},
 		{"name cut", file[:111], "cut short", report.Invalid},
 		{"content cut", file[:len(file)-4], "cut short", report.Invalid},
+		{"content missing", file[:len(file)-8], "f: cut short: the archive ends before its content of 7 bytes", report.Invalid},
 		{"not hex", strings.Replace(file, "000081A4", "0000-1A4", 1), "hexadecimal", report.Invalid},
 		{"second record", file + "junk", "offset 120", report.Invalid},
 		{"no name", rec("\x00", 0o100644, 1, 1, ""), "name of 1 bytes", report.Invalid},

@@ -63,6 +63,17 @@ func RecordStarts(b blob.Blob) ([]int64, error) {
 	return starts, err
 }
 
+// EndError is that of an archive that ends where the content of a file begins: cut short, or, where what comes next is kept in a
+// file of its own, the first part of an archive.
+type EndError struct {
+	Name string
+	Size int64 // of the content in bytes
+}
+
+func (e EndError) Error() string {
+	return fmt.Sprintf("%s: cut short: the archive ends before its content of %d bytes", e.Name, e.Size)
+}
+
 // inode is what the records of one file have in common.
 type inode struct{ major, minor, number uint32 }
 
@@ -137,7 +148,10 @@ func readRecord(b blob.Blob, at int64) (*record, error) {
 	if name[nameSize-1] != 0 {
 		return nil, report.Errorf(report.Invalid, "the name %.80q does not end in NUL", r.name)
 	}
-	if r.filesize > 0 && r.end() > b.Size() {
+	switch {
+	case r.filesize > 0 && r.data == b.Size():
+		return nil, report.Errorf(report.Invalid, "%w", EndError{r.name, int64(r.filesize)})
+	case r.filesize > 0 && r.end() > b.Size():
 		return nil, report.Errorf(report.Invalid, "%s: cut short: %d bytes of content, %d are left", r.name, r.filesize, max(0, b.Size()-r.data))
 	}
 	return r, nil
