@@ -74,13 +74,15 @@ func newTableMachine(t *testing.T, c volumestest.Case) *tableMachine {
 	if err == nil {
 		m.Wipe, err = volumes.ParseWipe(c.Wipe)
 	}
+	l := &tableMachine{Case: c, files: map[string]string{}}
 	if err == nil && c.Config != nil {
-		m.Config, err = config.Load(c.Name, c.Config)
+		m.Config, err = config.Load(c.Name, l.complete())
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &tableMachine{Case: c, before: m, files: map[string]string{}}
+	l.before = m
+	return l
 }
 
 // unfit is why QEMU has no such machine.
@@ -105,7 +107,7 @@ func (l *tableMachine) unfit() string {
 	}
 	for _, v := range l.before.Volumes {
 		switch encrypted := bytes.Contains(l.Config, []byte("luks2")) || l.Meta != ""; {
-		case v.Error != "":
+		case v.Error != "" && v.Type == blockdev.TypeDisk:
 			return "its disk cannot be read"
 		case v.Name == probe.LUKS && encrypted && !strings.HasPrefix(v.PartitionLabel, "making "):
 			return "an encrypted partition with a file system cannot be made without a kernel; TestBootEncrypted has it"
@@ -140,7 +142,7 @@ func (l *tableMachine) start(t *testing.T, kernel, initrd string, until *regexp.
 	t.Helper()
 	args := []string{"-uuid", "7e0f9c51-8d24-4a6b-b3e5-1c9d60a2f748", "-device", "virtio-scsi-pci,id=scsi", "-device", "ich9-ahci,id=ahci", "-device", "qemu-xhci,id=usb"}
 	for _, d := range l.before.Disks {
-		args = append(args, attached(d, l.files[d.Name])...)
+		args = append(args, l.attached(d)...)
 	}
 	var console bytes.Buffer
 	options := vm.Options{
@@ -217,7 +219,7 @@ func (l *tableMachine) report(t *testing.T, console []byte) *bootreport.Report {
 	var names []string
 	for _, d := range r.Disks {
 		for _, want := range l.before.Disks {
-			if d.Serial == serial(want) {
+			if d.Serial == serial(want) && uint64(d.Size) == want.Size {
 				names = append(names, d.Name, want.Name)
 			}
 		}
@@ -256,7 +258,7 @@ func (l *tableMachine) checkReport(t *testing.T, r *bootreport.Report) {
 		}
 		var verdicts []string
 		for _, d := range want.Verdicts {
-			if want.Phase != volumes.Ready {
+			if want.Phase != volumes.Ready && d.Reason != "" {
 				verdicts = append(verdicts, d.Disk+": "+d.Reason)
 			}
 		}
@@ -297,7 +299,7 @@ func (l *tableMachine) checkDisks(t *testing.T, before []blockdev.Volume) {
 }
 
 // attached is a disk of QEMU whose name is the machine's.
-func attached(d blockdev.Disk, file string) []string {
+func (l *tableMachine) attached(d blockdev.Disk) []string {
 	device := fmt.Sprintf("virtio-blk-pci,logical_block_size=%d,physical_block_size=%[1]d", d.SectorSize)
 	switch {
 	case d.CDROM:
@@ -311,7 +313,14 @@ func attached(d blockdev.Disk, file string) []string {
 	case strings.HasPrefix(d.Name, "sd"):
 		device = "scsi-hd,bus=scsi.0"
 	}
-	drive := "if=none,format=raw,cache=unsafe,id=" + d.Name + ",file=" + file
+	drive := "if=none,format=raw,cache=unsafe,id=" + d.Name + ",file=" + l.files[d.Name]
+	for _, v := range l.before.Volumes {
+		if v.Parent == d.Name && v.Error != "" {
+			drive = fmt.Sprintf("if=none,cache=unsafe,id=%s,driver=blkdebug,image.driver=raw,image.file.driver=file,image.file.filename=%s,"+
+				"inject-error.0.event=none,inject-error.0.immediately=on,inject-error.0.iotype=read,inject-error.0.errno=5,inject-error.0.sector=%d",
+				d.Name, l.files[d.Name], v.Offset/512)
+		}
+	}
 	if d.ReadOnly {
 		drive += ",readonly=on"
 	}
@@ -390,7 +399,7 @@ func fill(t *testing.T, f *os.File, v blockdev.Volume) {
 	case "swap":
 		args = []string{"mkswap", "-q", "FILE"}
 	case "iso9660":
-		args = []string{"xorriso", "-as", "mkisofs", "-quiet", "-o", "FILE", t.TempDir()}
+		args = []string{"xorriso", "-as", "mkisofs", "-quiet", "-V", "DISC", "-o", "FILE", t.TempDir()}
 	case "luks":
 		args = strings.Fields("cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file KEY FILE")
 	case "talosmeta":
@@ -469,7 +478,12 @@ func (l *tableMachine) probed(t *testing.T) (m volumes.Machine) {
 					ID: volumes.PartitionName(d.Name, p.Number), Type: blockdev.TypePartition, Parent: d.Name, Offset: uint64(p.Start), Size: uint64(p.Size),
 					PartitionLabel: p.Name, PartitionIndex: uint32(p.Number),
 				}
-				m.Volumes = append(m.Volumes, probedVolume(t, blob.Slice(f, p.Start, p.Size), v))
+				v = probedVolume(t, blob.Slice(f, p.Start, p.Size), v)
+				i := slices.IndexFunc(l.before.Volumes, func(o blockdev.Volume) bool { return o.ID == v.ID })
+				if i >= 0 && l.before.Volumes[i].Error != "" {
+					v.Name, v.Error = "", l.before.Volumes[i].Error
+				}
+				m.Volumes = append(m.Volumes, v)
 			}
 		}
 		f.Close()

@@ -153,22 +153,37 @@ func checkTunnels(t *testing.T, hello []int) {
 	}
 }
 
-// setLink plugs the cable of a machine's card, or pulls it, by QEMU's machine protocol.
+// setLink plugs the cable of a machine's card, or pulls it.
 func setLink(t *testing.T, socket, card string, up bool) {
 	t.Helper()
-	c, err := net.Dial("unix", socket)
-	if err != nil {
+	if err := tellQEMU(socket, "set_link", map[string]any{"name": card, "up": up}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// tellQEMU has QEMU do a command of its machine protocol.
+func tellQEMU(socket, command string, arguments map[string]any) error {
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		return err
+	}
 	defer c.Close()
-	answers := json.NewDecoder(c)
-	for _, text := range []string{"", `{"execute":"qmp_capabilities"}`, fmt.Sprintf(`{"execute":"set_link","arguments":{"name":%q,"up":%t}}`, card, up)} {
-		if _, err := c.Write([]byte(text)); err != nil {
-			t.Fatal(err)
+	answers, requests := json.NewDecoder(c), json.NewEncoder(c)
+	for i, request := range []map[string]any{nil, {"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}} {
+		if i > 0 { // QEMU speaks first
+			if err := requests.Encode(request); err != nil {
+				return err
+			}
 		}
-		var a map[string]any
-		if err := answers.Decode(&a); err != nil || a["error"] != nil {
-			t.Fatalf("%s: %v, %v", text, a, err)
+		for answer := (map[string]any{"event": ""}); answer["event"] != nil; {
+			answer = nil
+			if err := answers.Decode(&answer); err != nil {
+				return err
+			}
+			if answer["error"] != nil {
+				return fmt.Errorf("%v: %v", request, answer["error"])
+			}
 		}
 	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/machine/blockdev"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/layout"
 	"github.com/bootwright/bootwright/machine/volumes"
@@ -178,6 +179,22 @@ func (r *Runner) mountsWork() bool {
 		}
 	}
 	return works
+}
+
+// letGo unmounts user volumes whose partition is not there any more, since somebody has unplugged the disk. Their file systems need not
+// notice, and until then the kernel does not mount them from where they come back. STATE and /var are too much in use for that.
+func (r *Runner) letGo(found []blockdev.Volume) {
+	r.mounts = slices.DeleteFunc(r.mounts, func(m bootreport.Mount) bool {
+		there := slices.ContainsFunc(found, func(v blockdev.Volume) bool { return v.DevPath == m.Source })
+		if there || m.Volume == layout.State || m.Volume == layout.Ephemeral || m.Source == r.opened[m.Volume] {
+			return false
+		}
+		r.Log.Warnf("volume %s: %s is gone, so it is unmounted from %s", m.Volume, m.Source, m.Target)
+		if err := r.M.Unmount(m.Target); err != nil {
+			r.Log.Warnf("volume %s: %v", m.Volume, err)
+		}
+		return true
+	})
 }
 
 // Unmount unmounts all volumes, the last first, and returns when what was written to them is on the disks.

@@ -185,6 +185,7 @@ func (r *Runner) pass(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		r.letGo(m.Volumes)
 		r.publish(plan, m.Config, true)
 		clear(r.before)
 		progress := r.obey(ctx, m, plan)

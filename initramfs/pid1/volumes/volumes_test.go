@@ -527,6 +527,45 @@ func TestUnplugged(t *testing.T) {
 	})
 }
 
+// TestUnpluggedMounted: a user volume is unmounted when its disk is unplugged, and mounted again when the disk is back.
+func TestUnpluggedMounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, d := newMachine(t, systemDisk(t, 6*gib)), &fake.Disk{Name: "vdb", Bytes: gib}
+		m.AddDisk(d)
+		n := newNode(t, m, strings.Replace(plain, "worker", "worker, disks: [{device: /dev/vdb, partitions: [{mountpoint: /var/mnt/data}]}]", 1), volumes.Wipe{})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- n.Run(ctx) }()
+		go n.disks.Run(ctx)
+		for i, c := range []struct {
+			change func()
+			want   string
+		}{
+			{func() {}, "/dev/vdb-1 ready /dev/vdb1"},
+			{func() { m.RemoveDisk("vdb") }, "/dev/vdb-1 failed  there is no disk /dev/vdb"},
+			{func() { m.AddDisk(reborn(t, d, d.Bytes)) }, "/dev/vdb-1 ready /dev/vdb1"},
+		} {
+			c.change()
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if got := n.phases(); !strings.Contains(got, c.want) || !strings.Contains(got, "EPHEMERAL ready") {
+				t.Errorf("%d: %s\nwant %s\n%s", i, got, c.want, strings.Join(n.lines, "\n"))
+			}
+			status, _ := n.status.Get()
+			if mounted := status.Mounts["/dev/vdb-1"] == "/var/mnt/data"; mounted != (i != 1) {
+				t.Errorf("%d: mounted is %v", i, mounted)
+			}
+		}
+		if log := strings.Join(n.lines, "\n"); strings.Count(log, "mounted /dev/vdb1 on /var/mnt/data") != 2 || strings.Count(log, "/dev/vdb1 is gone") != 1 {
+			t.Error(log)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("ended with %v", err)
+		}
+	})
+}
+
 // TestForeign: what somebody else put where a volume is to be stays.
 func TestForeign(t *testing.T) {
 	d := systemDisk(t, 6*gib, gpt.Partition{Name: layout.State, Type: gpt.LinuxFilesystem(), Size: 100 * mib, Content: blob.String("a secret format")})
