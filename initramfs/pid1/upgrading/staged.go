@@ -65,10 +65,10 @@ func (s *System) upgrade(ctx context.Context, d Staging, image string, options [
 		s.tellUpgrade(image, bootreport.UpgradeFailed, err)
 		return err
 	}
-	if metaErr := s.Meta(ctx, forgetStaged); metaErr != nil {
-		return metaErr
-	}
 	if err != nil {
+		if err := s.Meta(ctx, forgetStaged); err != nil {
+			return err
+		}
 		s.tellUpgrade(image, bootreport.UpgradeRefused, err)
 		s.Log.Warnf("the upgrade to %s can never work, and is forgotten: %v", image, err)
 		return nil
@@ -94,7 +94,7 @@ func (s *System) run(ctx context.Context, d Staging, image string, options []str
 	}
 	return installerrun.Run(ctx, installerrun.Deps{
 		M: d.Processes, Arch: d.Arch, Registries: of.Registries, Env: d.Env(c), Output: output,
-	}, installerrun.Container{Image: image, Args: s.arguments(options)})
+	}, installerrun.Container{Image: image, Args: s.arguments(options), Done: func() error { return s.Meta(ctx, forgetStaged) }})
 }
 
 func (s *System) tellUpgrade(image, state string, err error) {

@@ -56,6 +56,8 @@ type Container struct {
 	Image   string   // reference
 	Args    []string // of the program
 	Folders []string // of the machine, with what is mounted in them, which the program finds at the same place
+	// Done, where it is set, is called when the program has ended well, and before what is left is removed, during which the power may go.
+	Done func() error
 }
 
 // Run pulls the image and runs its program to the end. Errors of kind Unsupported and Invalid are of the image, and stay; those of kind
@@ -78,7 +80,10 @@ func Run(ctx context.Context, d Deps, c Container) (err error) {
 		return err
 	}
 	fmt.Fprintf(d.Output, "run %s %s\n", image, c.Args[0])
-	return d.run(ctx, image, append(arguments(image, c.Folders), c.Args...)...)
+	if err := d.run(ctx, image, append(arguments(image, c.Folders), c.Args...)...); err != nil || c.Done == nil {
+		return err
+	}
+	return c.Done()
 }
 
 // arguments are those of ctr before the ones of the program.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -69,6 +70,7 @@ func start(t *testing.T, c *ctr, r v1alpha1.Registries) (said string, err error)
 	defer cancel()
 	err = Run(ctx, Deps{M: c.m, Arch: "amd64", Registries: r, Output: &out}, Container{
 		Image: "ghcr.io/a/installer:v1", Args: []string{"install", "--disk", "/dev/vda"}, Folders: []string{"/run/x"},
+		Done: func() error { c.asked = append(c.asked, "done"); return nil },
 	})
 	return out.String(), err
 }
@@ -93,6 +95,7 @@ func TestRun(t *testing.T) {
 		"images list name==ghcr.io/a/installer:v1",
 		"run --rm --privileged --cgroup /system/runtime-installer --mount type=bind,src=/dev,dst=/dev,options=rbind:rw" +
 			" --mount type=bind,src=/run/x,dst=/run/x,options=rbind:rw ghcr.io/a/installer:v1 installer /bin/installer install --disk /dev/vda",
+		"done", "containers list --quiet",
 	}
 	if got := c.asked[:len(want)]; strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("asked\n%s", strings.Join(c.asked, "\n"))
@@ -131,6 +134,9 @@ func TestFailures(t *testing.T) {
 		}
 		if last := c.asked[len(c.asked)-2]; last != "images remove --sync ghcr.io/a/installer:v1" {
 			t.Errorf("%s: the image is left; last came %s", name, c.asked)
+		}
+		if slices.Contains(c.asked, "done") {
+			t.Errorf("%s: done", name)
 		}
 	}
 }
