@@ -153,8 +153,10 @@ func (v *volume) open(ctx context.Context) error {
 	if on != "" {
 		v.result.Mapped = mapped(v.Label)
 	}
-	if by, err = v.unlock(ctx, by); err != nil {
-		return err
+	if by == nil {
+		if by, err = v.unlock(ctx); err != nil {
+			return err
+		}
 	}
 	v.result.Mapped, v.result.Status.Slot = mapped(v.Label), &by.Slot
 	if v.OpenOnly {
@@ -177,7 +179,7 @@ func (v *volume) open(ctx context.Context) error {
 // mapped is the device of what is inside a volume.
 func mapped(volume string) string { return "/dev/mapper/" + Name(volume) }
 
-// encrypt encrypts the device, which is blank. Where the volume is open, the device was overwritten since.
+// encrypt encrypts the device, which is blank, and opens it. Where the volume is open, the device was overwritten since.
 func (v *volume) encrypt(ctx context.Context, isOpen bool) (*luks.Key, error) {
 	if v.OpenOnly {
 		return nil, report.Errorf(report.Invalid, "it is blank, and there is no machine configuration")
@@ -190,11 +192,8 @@ func (v *volume) encrypt(ctx context.Context, isOpen bool) (*luks.Key, error) {
 	return v.format(ctx)
 }
 
-// unlock opens the volume with by, or else with the first key that opens it. Where it is open already, the key is tried only.
-func (v *volume) unlock(ctx context.Context, by *luks.Key) (*luks.Key, error) {
-	if by != nil {
-		return by, v.luks.Open(ctx, v.Device, Name(v.Label), *by, v.Config.Options)
-	}
+// unlock opens the volume with the first key that opens it. Where it is open already, the key is tried only.
+func (v *volume) unlock(ctx context.Context) (*luks.Key, error) {
 	kind, reasons := report.Invalid, []error{}
 	for i, k := range v.keys {
 		key, err := v.find(ctx, k)

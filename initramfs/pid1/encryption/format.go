@@ -2,6 +2,7 @@ package encryption
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"path"
@@ -17,7 +18,8 @@ import (
 // headerSize is what a volume has before its data, as cryptsetup lays it out; the file that it is made in has some more.
 const headerSize = 16 * mib
 
-// format encrypts the blank device with all keys that can be made, and returns one of them.
+// format encrypts the blank device with all keys that can be made, returns one of them, and opens the volume. Each key is derived
+// twice: when it is put into its slot, and when that is tried.
 func (v *volume) format(ctx context.Context) (*luks.Key, error) {
 	d, err := v.M.OpenDisk(ctx, v.Device, kernel.Read)
 	if err != nil {
@@ -42,7 +44,15 @@ func (v *volume) format(ctx context.Context) (*luks.Key, error) {
 	}
 	defer v.M.Remove(file) // it is in memory
 	options := luks.FormatOptions{Label: v.Label, Cipher: v.Config.Cipher, KeySize: int(v.Config.KeySize), SectorSize: sector}
-	by, err := v.prepare(ctx, file, options)
+	key := make([]byte, options.VolumeKeySize())
+	rand.Read(key) // never fails
+	defer clear(key)
+	keyFile := path.Join(v.Scratch, "volume-key-"+v.Label)
+	defer v.M.Remove(keyFile)
+	if err := v.M.WriteFile(keyFile, key, 0o600); err != nil {
+		return nil, err
+	}
+	by, err := v.prepare(ctx, file, keyFile, options)
 	if err != nil {
 		return nil, err
 	}
@@ -54,11 +64,11 @@ func (v *volume) format(ctx context.Context) (*luks.Key, error) {
 	}
 	v.result.Status.Formatted = true
 	v.Log.Infof("%s is encrypted for %s", v.Device, v.Label)
-	return by, nil
+	return by, v.luks.OpenByVolumeKey(ctx, v.Device, Name(v.Label), keyFile, v.Config.Options)
 }
 
 // prepare makes a header in a file. Keys that cannot be made now are left to the next boot, unless none can.
-func (v *volume) prepare(ctx context.Context, file string, options luks.FormatOptions) (*luks.Key, error) {
+func (v *volume) prepare(ctx context.Context, file, volumeKey string, options luks.FormatOptions) (*luks.Key, error) {
 	scratch := &volume{Opener: v.Opener, Request: Request{Device: file}, isFile: true}
 	var by *luks.Key
 	kind, reasons := report.Invalid, []error{}
@@ -67,9 +77,9 @@ func (v *volume) prepare(ctx context.Context, file string, options luks.FormatOp
 		switch {
 		case err != nil:
 		case by == nil:
-			err = v.luks.Format(ctx, file, new, options)
+			err = v.luks.Format(ctx, file, volumeKey, new, options)
 		default:
-			err = v.luks.AddKey(ctx, file, *by, new)
+			err = v.luks.AddKeyByVolumeKey(ctx, file, volumeKey, new)
 		}
 		if err == nil {
 			err = errors.Join(v.luks.Test(ctx, file, new), scratch.writeToken(ctx, k, data))

@@ -1,5 +1,6 @@
 // Package luks runs cryptsetup, which does everything to LUKS2 volumes that needs cryptography or the device mapper. Keys go
-// through its standard input, so that no command line or file has one.
+// through its standard input, so that no command line or file has one; but that of a volume that is being made is in a file in
+// memory until then.
 package luks
 
 import (
@@ -64,6 +65,9 @@ type FormatOptions struct {
 	SectorSize int64  // of the encryption in bytes; 0 is 512
 }
 
+// VolumeKeySize is how many bytes the key has that the slots keep.
+func (o FormatOptions) VolumeKeySize() int { return o.withDefaults().KeySize / 8 }
+
 // ciphers are those that machines know, with the key sizes where none is given.
 func (o FormatOptions) withDefaults() FormatOptions {
 	if o.Cipher == "" {
@@ -95,13 +99,14 @@ var (
 	ErrNoSlot = report.Errorf(report.NotFound, "the slot is empty")
 )
 
-// Format writes a header with one key over what is at the start of device. The key slots are always encrypted with AES, which
-// cryptsetup can do by itself whatever the kernel knows.
-func (c Cryptsetup) Format(ctx context.Context, device string, k Key, o FormatOptions) error {
+// Format writes a header with one key over what is at the start of device. volumeKey is a file in memory with the key that the
+// slots are to keep, by which others are added and the volume is opened without a slot's key being derived again. The key slots
+// are always encrypted with AES, which cryptsetup can do by itself whatever the kernel knows.
+func (c Cryptsetup) Format(ctx context.Context, device, volumeKey string, k Key, o FormatOptions) error {
 	o = o.withDefaults()
 	args := []string{"luksFormat", "--batch-mode", "--type", "luks2", "--cipher", o.Cipher, "--key-size", strconv.Itoa(o.KeySize),
 		"--sector-size", strconv.FormatInt(o.SectorSize, 10), "--keyslot-cipher", "aes-xts-plain64", "--keyslot-key-size", "512",
-		"--key-slot", strconv.Itoa(k.Slot)}
+		"--key-slot", strconv.Itoa(k.Slot), "--volume-key-file", volumeKey}
 	if o.Label != "" {
 		args = append(args, "--label", o.Label)
 	}
@@ -119,12 +124,24 @@ func (c Cryptsetup) Test(ctx context.Context, device string, k Key) error {
 // Open maps device to /dev/mapper/name with the key in k's slot. Options are those of the configuration, such as
 // no_read_workqueue. The errors are those of Test.
 func (c Cryptsetup) Open(ctx context.Context, device, name string, k Key, options []string) error {
-	args := []string{"open", "--type", "luks2", "--key-slot", strconv.Itoa(k.Slot)}
+	args := append([]string{"open", "--type", "luks2", "--key-slot", strconv.Itoa(k.Slot)}, performance(options)...)
+	_, err := c.run(ctx, longLimit, k.Secret, append(append(args, keyOnStdin(k.Secret, device)...), name)...)
+	return opening(err)
+}
+
+// OpenByVolumeKey is Open with the key that the slots keep.
+func (c Cryptsetup) OpenByVolumeKey(ctx context.Context, device, name, volumeKey string, options []string) error {
+	args := append([]string{"open", "--type", "luks2", "--volume-key-file", volumeKey}, performance(options)...)
+	_, err := c.run(ctx, longLimit, nil, append(args, device, name)...)
+	return err
+}
+
+// performance are the arguments for options of the configuration.
+func performance(options []string) (args []string) {
 	for _, o := range options {
 		args = append(args, "--perf-"+o)
 	}
-	_, err := c.run(ctx, longLimit, k.Secret, append(append(args, keyOnStdin(k.Secret, device)...), name)...)
-	return opening(err)
+	return args
 }
 
 // opening tells what cryptsetup's exit status says of a key (cryptsetup(8), RETURN CODES).
@@ -145,6 +162,14 @@ func (c Cryptsetup) AddKey(ctx context.Context, device string, by, k Key) error 
 	args := append([]string{"luksAddKey", "--batch-mode", "--key-slot", strconv.Itoa(k.Slot), "--keyslot-cipher", "aes-xts-plain64", "--keyslot-key-size", "512",
 		"--new-keyfile-size", strconv.Itoa(len(k.Secret))}, k.KDF.args()...)
 	_, err := c.run(ctx, longLimit, stdin, append(append(args, keyOnStdin(by.Secret, device)...), "-")...)
+	return err
+}
+
+// AddKeyByVolumeKey is AddKey with the key that the slots keep.
+func (c Cryptsetup) AddKeyByVolumeKey(ctx context.Context, device, volumeKey string, k Key) error {
+	args := append([]string{"luksAddKey", "--batch-mode", "--key-slot", strconv.Itoa(k.Slot), "--keyslot-cipher", "aes-xts-plain64", "--keyslot-key-size", "512",
+		"--volume-key-file", volumeKey, "--new-keyfile-size", strconv.Itoa(len(k.Secret))}, k.KDF.args()...)
+	_, err := c.run(ctx, longLimit, k.Secret, append(args, device, "-")...)
 	return err
 }
 

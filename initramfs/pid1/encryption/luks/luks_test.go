@@ -1,6 +1,7 @@
 package luks
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,16 +31,22 @@ func TestCommands(t *testing.T) {
 		want string
 	}{
 		{func(ctx context.Context, c Cryptsetup) error {
-			return c.Format(ctx, "/dev/vda5", a, FormatOptions{Label: "STATE"})
+			return c.Format(ctx, "/dev/vda5", "v", a, FormatOptions{Label: "STATE"})
 		}, "luksFormat --batch-mode --type luks2 --cipher aes-xts-plain64 --key-size 512 --sector-size 512 --keyslot-cipher aes-xts-plain64 --keyslot-key-size 512" +
-			" --key-slot 1 --label STATE --pbkdf argon2id --pbkdf-force-iterations 4 --pbkdf-memory 65536 --pbkdf-parallel 4 --key-file - --keyfile-size 3 /dev/vda5 <old"},
+			" --key-slot 1 --volume-key-file v --label STATE --pbkdf argon2id --pbkdf-force-iterations 4 --pbkdf-memory 65536 --pbkdf-parallel 4 --key-file - --keyfile-size 3 /dev/vda5 <old"},
 		{func(ctx context.Context, c Cryptsetup) error {
-			return c.Format(ctx, "d", b, FormatOptions{Cipher: "xchacha12,aes-adiantum-plain64", SectorSize: 4096})
+			return c.Format(ctx, "d", "v", b, FormatOptions{Cipher: "xchacha12,aes-adiantum-plain64", SectorSize: 4096})
 		}, "luksFormat --batch-mode --type luks2 --cipher xchacha12,aes-adiantum-plain64 --key-size 256 --sector-size 4096 --keyslot-cipher aes-xts-plain64 --keyslot-key-size 512" +
-			" --key-slot 31 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file - --keyfile-size 5 d <newer"},
+			" --key-slot 31 --volume-key-file v --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file - --keyfile-size 5 d <newer"},
 		{func(ctx context.Context, c Cryptsetup) error { return c.AddKey(ctx, "d", a, b) },
 			"luksAddKey --batch-mode --key-slot 31 --keyslot-cipher aes-xts-plain64 --keyslot-key-size 512 --new-keyfile-size 5 --pbkdf pbkdf2 --pbkdf-force-iterations 1000" +
 				" --key-file - --keyfile-size 3 d - <oldnewer"},
+		{func(ctx context.Context, c Cryptsetup) error { return c.AddKeyByVolumeKey(ctx, "d", "v", b) },
+			"luksAddKey --batch-mode --key-slot 31 --keyslot-cipher aes-xts-plain64 --keyslot-key-size 512 --volume-key-file v --new-keyfile-size 5" +
+				" --pbkdf pbkdf2 --pbkdf-force-iterations 1000 d - <newer"},
+		{func(ctx context.Context, c Cryptsetup) error {
+			return c.OpenByVolumeKey(ctx, "d", "luks2-STATE", "v", []string{"same_cpu_crypt"})
+		}, "open --type luks2 --volume-key-file v --perf-same_cpu_crypt d luks2-STATE <"},
 		{func(ctx context.Context, c Cryptsetup) error {
 			return c.Open(ctx, "d", "luks2-STATE", a, []string{"no_read_workqueue", "same_cpu_crypt"})
 		}, "open --type luks2 --key-slot 1 --perf-no_read_workqueue --perf-same_cpu_crypt --key-file - --keyfile-size 3 d luks2-STATE <old"},
@@ -145,7 +152,14 @@ func TestReal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must(c.Format(ctx, name, human, FormatOptions{Label: "L", SectorSize: 4096}))
+	o := FormatOptions{Label: "L", SectorSize: 4096}
+	volumeKey := filepath.Join(t.TempDir(), "key")
+	must(os.WriteFile(volumeKey, bytes.Repeat([]byte{7}, o.VolumeKeySize()), 0o600))
+	must(c.Format(ctx, name, volumeKey, human, o))
+	third := Key{Slot: 3, Secret: []byte("third"), KDF: Cheap()}
+	must(c.AddKeyByVolumeKey(ctx, name, volumeKey, third))
+	must(c.Test(ctx, name, third))
+	must(c.KillSlot(ctx, name, 3))
 	must(c.AddKey(ctx, name, human, random))
 	must(c.Test(ctx, name, human))
 	must(c.Test(ctx, name, random))
