@@ -29,6 +29,7 @@ func (b *boot) startVolumes() error {
 		M: b.m, Config: &b.config, Wipe: wipe, Log: b.say(), Open: b.openEncrypted(b.newOpener()),
 		Disks:   b.disks,
 		Changed: func() <-chan struct{} { _, c := b.disks.Volumes.Watch(); return c },
+		Load:    func(filesystem string) error { return b.modules.Load(filesystem) },
 		Report: func(c []bootreport.VolumeConfig, v []bootreport.Volume, m []bootreport.Mount) {
 			b.report.Change(func(r *bootreport.Report) { r.SetVolumes(c, v, m) })
 		},

@@ -21,7 +21,7 @@ type device struct {
 	partition uint64 // the number of a partition; 0 is the whole disk
 
 	// What tells the device from one that had its name before.
-	sequence, sectors uint64
+	sequence, start, sectors uint64
 }
 
 // devices are the block devices that count, a disk and behind it its partitions, by the disk's name.
@@ -36,7 +36,7 @@ func devices(m kernel.Files) map[string][]device {
 		d := device{m: m, name: e.Name(), path: path.Join("/class/block", link)}
 		d.sequence, d.sectors = d.number("diskseq"), d.number("size")
 		if d.partition = d.number("partition"); d.partition != 0 {
-			d.parent = parentOf(d.path)
+			d.parent, d.start = parentOf(d.path), d.number("start")
 		}
 		if d.counts() {
 			whole := cmp.Or(d.parent, d.name)

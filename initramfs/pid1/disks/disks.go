@@ -67,16 +67,14 @@ func New(m Machine, log Log) *Watcher {
 // Refresh looks at everything anew and returns when what was found is in the values. Whoever must be sure that nothing is
 // missing calls it. A disk that cannot be read is no error; its volume says so.
 func (w *Watcher) Refresh(ctx context.Context) error {
-	return w.look(ctx, func(*family) bool { return true })
+	return w.look(ctx, func(*family, device) bool { return true })
 }
 
-// Look is Refresh, except that of what was there at the last look only the disks of these names are read, and what is made of
-// their partitions. Who has changed a disk calls it.
+// Look is Refresh, except that of what was there at the last look only the disks and partitions of these names are read, the
+// partition tables that they are in, and what is made of them. Who has changed a partition calls it.
 func (w *Watcher) Look(ctx context.Context, names ...string) error {
-	return w.look(ctx, func(f *family) bool {
-		return slices.Contains(names, f.name()) || slices.ContainsFunc(f.disk.SecondaryDisks, func(part string) bool {
-			return slices.ContainsFunc(names, func(disk string) bool { return w.families[disk].has(part) })
-		})
+	return w.look(ctx, func(f *family, d device) bool {
+		return slices.Contains(names, d.name) || slices.ContainsFunc(names, func(n string) bool { return slices.Contains(f.disk.SecondaryDisks, n) })
 	})
 }
 
@@ -101,10 +99,12 @@ func (w *Watcher) Run(ctx context.Context) error {
 	defer cancel(nil)
 	reading.Go(func() { cancel(listen(ctx, events, changed)) })
 	now := w.lastEvent()
-	err = w.look(ctx, func(f *family) bool { return now == 0 || f.number < now })
+	err = w.look(ctx, func(f *family, d device) bool { return now == 0 || f.seen[d.name] < now })
 	for err == nil {
 		changes := gather(ctx, changed, w.late)
-		err = w.look(ctx, func(f *family) bool { return max(changes[f.name()], changes[everything]) > f.number })
+		err = w.look(ctx, func(f *family, d device) bool {
+			return max(changes[d.name], changes[f.members[0].name], changes[everything]) > f.seen[d.name]
+		})
 	}
 	if errors.Is(err, context.Canceled) {
 		return nil // from outside
@@ -112,7 +112,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	return err
 }
 
-// change is that of a disk.
+// change is that of a disk or partition.
 type change struct {
 	name   string
 	number uint64 // of its uevent; a look that began later has seen it
@@ -135,8 +135,6 @@ func listen(ctx context.Context, events kernel.UeventReader, changed chan<- chan
 			return err
 		case e["SUBSYSTEM"] != "block":
 			continue
-		case e["DEVTYPE"] == "partition":
-			c.name = parentOf(e["DEVPATH"])
 		}
 		if n, err := strconv.ParseUint(e["SEQNUM"], 10, 64); err == nil {
 			c.number = n
@@ -168,8 +166,8 @@ func gather(ctx context.Context, changed <-chan change, late <-chan string) map[
 	}
 }
 
-// look looks at the families whose disk is dirty or new, forgets those that have gone, and publishes all.
-func (w *Watcher) look(ctx context.Context, dirty func(*family) bool) error {
+// look looks at what is dirty or new, forgets what has gone, and publishes all.
+func (w *Watcher) look(ctx context.Context, dirty func(*family, device) bool) error {
 	select {
 	case <-w.turn:
 	case <-ctx.Done():
@@ -185,14 +183,20 @@ func (w *Watcher) look(ctx context.Context, dirty func(*family) bool) error {
 	limit := time.Now().Add(patience)
 	for name, members := range there {
 		f := w.families[name]
-		if f == nil || !slices.Equal(f.members, members) {
-			f = &family{members: members}
-			w.families[name] = f
-		} else if !dirty(f) {
+		again := members
+		if f != nil {
+			again = slices.DeleteFunc(slices.Clone(members), func(d device) bool { return slices.Contains(f.members, d) && !dirty(f, d) })
+		}
+		switch {
+		case f == nil:
+			f = &family{members: members, seen: map[string]uint64{}}
+		case !slices.Equal(f.members, members):
+			f = &family{members: members, seen: f.seen, volumes: f.volumes}
+		case len(again) == 0:
 			continue
 		}
-		f.number = number
-		f.ask(w.m)
+		w.families[name] = f
+		f.ask(w.m, again, number)
 	}
 	for _, f := range w.families {
 		if err := f.fetch(ctx, limit, w.late); err != nil {

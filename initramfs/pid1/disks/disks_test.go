@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -292,6 +293,62 @@ func TestLive(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Errorf("ended with %v", err)
 		}
+	})
+}
+
+// TestLook: only what is named is read, and what nobody has seen since it changed.
+func TestLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := fake.New(t, map[string]string{"sys/kernel/uevent_seqnum": "7\n"})
+		d := parted(t, "vda")
+		read := map[string]bool{}
+		d.Fail = func(op fake.Op, off, n int64) error {
+			if name := map[int64]string{0: "vda", 1 << 20: "vda1", 2 << 20: "vda2"}[off]; op == fake.OpRead && n > 4096 && name != "" { // its start
+				read[name] = true
+			}
+			return nil
+		}
+		m.AddDisk(d)
+		m.AddDisk(&fake.Disk{Name: "dm-0", Bytes: 1 << 20, Device: "/devices/virtual/block/dm-0", Attributes: map[string]string{"slaves/vda2/": ""}})
+		w := New(m, &said{})
+		expect := func(what, want string) {
+			t.Helper()
+			time.Sleep(time.Second)
+			if got := strings.Join(slices.Sorted(maps.Keys(read)), " "); got != want {
+				t.Errorf("%s: read %q, want %q", what, got, want)
+			}
+			clear(read)
+		}
+		look := func(names ...string) {
+			t.Helper()
+			if err := w.Look(t.Context(), names...); err != nil {
+				t.Error(err)
+			}
+		}
+		look()
+		expect("the first look", "vda vda1 vda2")
+		go w.Run(t.Context())
+		expect("the task, which is told of a new disk", "vda vda1 vda2") // the fake's events have no number
+		d.WriteAt(ext4("two"), 2<<20)
+		look("vda1")
+		expect("a partition", "vda vda1")
+		if got := ids(w); got != "dm-0 vda:gpt vda1:ext4 vda2" {
+			t.Errorf("volumes %s", got)
+		}
+		look("vda2")
+		expect("another", "vda vda2")
+		if v, _ := w.Volumes.Get(); ids(w) != "dm-0 vda:gpt vda1:ext4 vda2:ext4" || v[2].PartitionLabel != "a/b" || v[3].Label != "two" {
+			t.Errorf("volumes %s, %+v", ids(w), v)
+		}
+		event := func(name, number string) {
+			m.Plug(kernel.Uevent{"SUBSYSTEM": "block", "DEVTYPE": "partition", "DEVNAME": name, "SEQNUM": number})
+		}
+		event("vda1", "7")
+		expect("an event that was seen", "")
+		event("vda1", "8")
+		expect("one that was not", "vda vda1")
+		event("vda", "9")
+		expect("one of the disk", "vda vda1 vda2")
 	})
 }
 

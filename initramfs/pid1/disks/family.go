@@ -14,8 +14,8 @@ import (
 
 // family is a disk with its partitions, and what was found on them.
 type family struct {
-	members []device // the disk first
-	number  uint64   // of the last uevent before the look
+	members []device          // the disk first
+	seen    map[string]uint64 // the number of the last uevent before each was read
 
 	disk    blockdev.Disk
 	names   [][]string // of each member, by what it is and where it hangs
@@ -24,24 +24,22 @@ type family struct {
 	hung    bool                   // the look has taken too long
 }
 
-// name is that of the disk.
-func (f *family) name() string { return f.members[0].name }
-
-// has tells whether a device of that name is the disk or one of its partitions. A nil family has none.
-func (f *family) has(name string) bool {
-	return f != nil && slices.ContainsFunc(f.members, func(d device) bool { return d.name == name })
-}
-
-// ask begins to look at the disk, unless it hangs.
-func (f *family) ask(m Machine) {
+// ask begins to look at the disk, and at those of its partitions that are in again, unless it hangs. Of the others is kept what
+// is known. number is that of the last uevent.
+func (f *family) ask(m Machine, again []device, number uint64) {
 	f.disk, f.names = f.members[0].disk(), names(f.members)
 	if f.hung && len(f.answer) == 0 {
 		return
 	}
+	for _, d := range again {
+		f.seen[d.name] = number
+	}
 	answer, members := make(chan []blockdev.Volume, 1), f.members
 	f.answer, f.hung = answer, false
-	disk := f.disk
-	go func() { answer <- look(m, disk, members) }()
+	disk, kept := f.disk, slices.DeleteFunc(slices.Clone(f.volumes), func(v blockdev.Volume) bool {
+		return v.ID == f.disk.Name || v.Error != "" || slices.ContainsFunc(again, func(d device) bool { return d.name == v.ID })
+	})
+	go func() { answer <- look(m, disk, members, kept) }()
 }
 
 // fetch waits for the answer, if there is to be one, until limit. When one that comes too late is there, late is told.
@@ -87,13 +85,17 @@ func (f *family) giveUp(late chan<- string) {
 	}()
 }
 
-// look is what is on a disk and its partitions.
-func look(m Machine, disk blockdev.Disk, members []device) []blockdev.Volume {
+// look is what is on a disk and its partitions. What is kept of these is not read again.
+func look(m Machine, disk blockdev.Disk, members []device, kept []blockdev.Volume) []blockdev.Volume {
 	var volumes []blockdev.Volume
 	var table *gpt.Table
 	for _, d := range members {
-		v := d.volume(disk)
-		err := v.look(m)
+		v, err := d.volume(disk), error(nil)
+		if i := slices.IndexFunc(kept, func(k blockdev.Volume) bool { return k.ID == d.name }); i >= 0 {
+			v.Volume = kept[i]
+		} else {
+			err = v.look(m)
+		}
 		switch {
 		case v.Size == 0, err != nil && d.isCDROM(): // an empty drive
 			continue
@@ -102,7 +104,7 @@ func look(m Machine, disk blockdev.Disk, members []device) []blockdev.Volume {
 		}
 		if d.parent == "" {
 			table = v.table
-		} else if table != nil {
+		} else {
 			v.place(table, int(d.partition))
 		}
 		volumes = append(volumes, v.Volume)
@@ -124,7 +126,7 @@ func (d device) volume(disk blockdev.Disk) *volume {
 	}
 	if d.parent != "" {
 		v.Type, v.Parent, v.ParentDevPath = blockdev.TypePartition, disk.Name, disk.DevPath
-		v.Offset, v.PartitionIndex = d.number("start")*512, uint32(d.partition)
+		v.Offset, v.PartitionIndex = d.start*512, uint32(d.partition)
 	}
 	return &volume{Volume: v}
 }
@@ -160,8 +162,12 @@ func (v *volume) look(m Machine) error {
 	return nil
 }
 
-// place adds what the table says of partition number.
+// place adds what the table, if there is one, says of partition number.
 func (v *volume) place(t *gpt.Table, number int) {
+	v.PartitionUUID, v.PartitionType, v.PartitionLabel = "", "", ""
+	if t == nil {
+		return
+	}
 	for _, p := range t.Partitions {
 		if p.Number == number && uint64(p.Start) == v.Offset {
 			v.PartitionUUID, v.PartitionType, v.PartitionLabel = lower(p.GUID), lower(p.Type), p.Name

@@ -3,6 +3,7 @@ package volumes
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -29,7 +30,7 @@ func (r *Runner) mount(ctx context.Context, m volumes.Machine, plan volumes.Plan
 		if v.Wave > 0 && !r.isMounted(layout.Ephemeral) { // they are below /var
 			continue
 		}
-		if err := r.mountVolume(ctx, v); err != nil {
+		if err := r.mountVolume(ctx, m, v); err != nil {
 			r.fault(v.ID, err)
 			continue
 		}
@@ -42,7 +43,7 @@ func (r *Runner) isMounted(id string) bool {
 	return slices.ContainsFunc(r.mounts, func(m bootreport.Mount) bool { return m.Volume == id })
 }
 
-func (r *Runner) mountVolume(ctx context.Context, v volumes.Volume) error {
+func (r *Runner) mountVolume(ctx context.Context, m volumes.Machine, v volumes.Volume) error {
 	source := v.Location
 	if inside := r.opened[v.ID]; inside != "" {
 		source = inside
@@ -54,8 +55,12 @@ func (r *Runner) mountVolume(ctx context.Context, v volumes.Volume) error {
 	case layout.Ephemeral:
 		mt.Target = staging
 	}
+	var fault error
+	if r.Load != nil {
+		fault = r.Load(v.Filesystem)
+	}
 	if err := r.M.Mount(mt); err != nil {
-		return err
+		return errors.Join(err, fault)
 	}
 	if v.ID == layout.Ephemeral {
 		if err := r.moveVar(v.Mount); err != nil {
@@ -64,14 +69,30 @@ func (r *Runner) mountVolume(ctx context.Context, v volumes.Volume) error {
 	}
 	r.mounts = append(r.mounts, bootreport.Mount{Volume: v.ID, Source: source, Target: v.Mount, Type: v.Filesystem})
 	r.Log.Infof("volume %s: mounted %s on %s", v.ID, source, v.Mount)
-	if v.Grow {
+	if inside := content(m, v); v.Grow && inside.Size-inside.ProbedSize >= gap {
 		r.growFilesystem(ctx, v)
 	}
 	return nil
 }
 
+// gap is what XFS may leave of a device: what makes no block.
+const gap = 64 << 10
+
+// content is what is in a volume, which may be encrypted.
+func content(m volumes.Machine, v volumes.Volume) blockdev.Volume {
+	if inside, ok := m.Opened[v.ID]; ok {
+		return inside
+	}
+	for _, d := range m.Volumes {
+		if d.DevPath == v.Location {
+			return d
+		}
+	}
+	return blockdev.Volume{}
+}
+
 // growFilesystem makes a mounted file system as large as what it is in. A power cut leaves it the smaller, and whole; so this
-// is done at every boot, and does nothing where there is nothing to do.
+// is done at every boot at which it is smaller.
 func (r *Runner) growFilesystem(ctx context.Context, v volumes.Volume) {
 	out, err := kernel.Output(ctx, r.M, kernel.Command{Path: growfs, Args: []string{v.Mount}})
 	if err != nil {

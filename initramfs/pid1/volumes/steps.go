@@ -97,7 +97,7 @@ func (r *Runner) make(ctx context.Context, s volumes.Step, m volumes.Machine, pl
 	if err := r.checkUnfinished(ctx, s, spec); err != nil {
 		return err
 	}
-	if err := r.overwrite(ctx, s.Device); err != nil {
+	if err := r.overwrite(ctx, s.Device, false); err != nil { // what is made in it reaches the disk with it
 		return err
 	}
 	device := s.Device
@@ -149,8 +149,8 @@ const (
 	wipedEnd   = layout.MiB
 )
 
-// overwrite makes the start and the end of a device zeros.
-func (r *Runner) overwrite(ctx context.Context, device string) error {
+// overwrite makes the start and the end of a device zeros, and with wait returns when they are on the disk.
+func (r *Runner) overwrite(ctx context.Context, device string, wait bool) error {
 	d, err := r.open(ctx, device)
 	if err != nil {
 		return err
@@ -161,7 +161,7 @@ func (r *Runner) overwrite(ctx context.Context, device string) error {
 	if err == nil && end < d.Size() {
 		err = d.Zero(end, d.Size()-end)
 	}
-	if err == nil {
+	if err == nil && wait {
 		err = d.Sync()
 	}
 	return errors.Join(err, d.Close())
@@ -189,7 +189,7 @@ func (r *Runner) erase(ctx context.Context, s volumes.Step) error {
 	if err := r.rename(ctx, s, ""); err != nil {
 		return err
 	}
-	if err := r.overwrite(ctx, s.Device); err != nil {
+	if err := r.overwrite(ctx, s.Device, true); err != nil {
 		return err
 	}
 	return r.edit(ctx, s.Disk, false, func(t *gpt.Table) error {
@@ -201,9 +201,9 @@ func (r *Runner) erase(ctx context.Context, s volumes.Step) error {
 // clear overwrites META, or the tables of a disk and with them all that is on it.
 func (r *Runner) clear(ctx context.Context, s volumes.Step) error {
 	if s.Device != "" {
-		return r.overwrite(ctx, s.Device)
+		return r.overwrite(ctx, s.Device, true)
 	}
-	if err := r.overwrite(ctx, "/dev/"+s.Disk); err != nil {
+	if err := r.overwrite(ctx, "/dev/"+s.Disk, true); err != nil {
 		return err
 	}
 	d, err := r.open(ctx, "/dev/"+s.Disk)

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
@@ -58,6 +59,9 @@ type Deps struct {
 	// Open opens an encrypted volume, and makes it first where its partition is blank. The keys of one that is open already are
 	// looked after. Nil is for a machine that cannot do it.
 	Open func(context.Context, Opening) (Opened, error)
+	// Load loads the kernel module of a file system before one is mounted: the kernel, which would ask for it, starts a program for
+	// that. Nil leaves it to the kernel.
+	Load func(filesystem string) error
 	Log  Log
 	// Report gets what is to be reported when it has changed.
 	Report func([]bootreport.VolumeConfig, []bootreport.Volume, []bootreport.Mount)
@@ -95,7 +99,7 @@ type Runner struct {
 	Deps
 	status watch.Value[Status]
 	wipe   volumes.Wipe
-	stale  []string                        // disks that were changed since they were looked at
+	stale  []string                        // devices that were changed since they were looked at
 	doubt  bool                            // any may have been
 	opened map[string]string               // devices inside encrypted volumes, by ID
 	locked map[string]bool                 // as in Status
@@ -228,7 +232,11 @@ func (r *Runner) obey(ctx context.Context, m volumes.Machine, plan volumes.Plan)
 			continue
 		}
 		r.Log.Infof("%s", describe(s))
-		r.stale = append(r.stale, s.Disk)
+		if s.Device != "" {
+			r.stale = append(r.stale, strings.TrimPrefix(s.Device, "/dev/"))
+		} else {
+			r.stale = append(r.stale, s.Disk)
+		}
 		if err := r.do(ctx, s, plan, m); err != nil {
 			r.fault(faultOf(s), err)
 			failed = true
