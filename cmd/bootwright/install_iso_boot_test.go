@@ -92,7 +92,8 @@ func TestBootInstallFromISO(t *testing.T) {
 	}
 }
 
-// TestBootInstallFromRegistry: the machine pulls an installer through the mirror of its configuration and has that install.
+// TestBootInstallFromRegistry: the machine pulls an installer through the mirror of its configuration and has that install. It asks for
+// no time: the mirror has no certificate.
 func TestBootInstallFromRegistry(t *testing.T) {
 	vmtest.Need(t)
 	t.Parallel()
@@ -104,7 +105,7 @@ func TestBootInstallFromRegistry(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := installConfig(t, "    disk: /dev/vda\n    image: registry.example.com/acme/installer:v1\n",
-		"  time: {disabled: true}\n  registries: {mirrors: {registry.example.com: {endpoints: [\"http://10.0.2.2:"+port+"\"], skipFallback: true}}}\n")
+		"  registries: {mirrors: {registry.example.com: {endpoints: [\"http://10.0.2.2:"+port+"\"], skipFallback: true}}}\n")
 	_, disk := emptyDisk(t)
 	console := vmtest.Boot(t, vm.Options{
 		Image: built(t, "iso", "amd64", "--config", config), As: vm.CDROM, Firmware: vm.UEFI, Reboots: true, MemoryMiB: 1536, Timeout: bootTwice, Until: installedReport, ExtraArgs: append(disk, nic("n0")...),

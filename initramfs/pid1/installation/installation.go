@@ -54,7 +54,7 @@ type Deps struct {
 
 	// Discover looks at the disks anew.
 	Discover      func(ctx context.Context) ([]blockdev.Disk, []blockdev.Volume, error)
-	Network, Time services.Condition // that pulling an image waits for
+	Network, Time services.Condition // that pulling an image waits for; see installerrun.Waits
 	Env           func(c *config.Config) []string
 	Log           services.Log
 	Add           func(services.Service) error
@@ -118,9 +118,9 @@ func wanted(c *config.Config) *v1alpha1.Install {
 // service is the one that installs. c tells whether it takes an image.
 func (d Deps) service(c *config.Config) services.Service {
 	s := services.Service{Name: Name, Restart: services.UntilSuccess, Console: true, Revision: d.revision, Run: d.run}
-	if wanted(c).Image != "" {
+	if image := wanted(c).Image; image != "" {
 		s.Needs = []string{containerd.Name}
-		s.Waits = []services.Condition{d.Network, d.Time}
+		s.Waits = installerrun.Waits(c.Main().Machine.Registries, image, d.Network, d.Time)
 	}
 	return s
 }

@@ -48,8 +48,10 @@ func (s *System) Staged(ctx context.Context, d Staging) error {
 	}
 	s.Log.Infof("META asks for an upgrade to %s", image)
 	s.tellUpgrade(image, bootreport.UpgradeWaiting, nil)
+	c, _ := d.Config.Get()
 	return d.Add(services.Service{
-		Name: Name, Needs: []string{containerd.Name}, Waits: []services.Condition{d.Network, d.Time}, Restart: services.UntilSuccess, Console: true,
+		Name: Name, Needs: []string{containerd.Name}, Restart: services.UntilSuccess, Console: true,
+		Waits: installerrun.Waits(machineOf(c).Registries, image, d.Network, d.Time),
 		Run: func(ctx context.Context, output io.Writer) error { return s.upgrade(ctx, d, image, options, output) },
 	})
 }
@@ -85,16 +87,21 @@ func (s *System) upgrade(ctx context.Context, d Staging, image string, options [
 // run pulls the image and runs its program.
 func (s *System) run(ctx context.Context, d Staging, image string, options []string, output io.Writer) error {
 	c, _ := d.Config.Get()
-	var of v1alpha1.Machine
-	if c != nil && c.Main() != nil {
-		of = c.Main().Machine
-	}
+	of := machineOf(c)
 	if of.Install != nil {
 		options = append(slices.Clone(options), of.Install.ExtraKernelArgs...)
 	}
 	return installerrun.Run(ctx, installerrun.Deps{
 		M: d.Processes, Arch: d.Arch, Registries: of.Registries, Env: d.Env(c), Output: output,
 	}, installerrun.Container{Image: image, Args: s.arguments(options), Done: func() error { return s.Meta(ctx, forgetStaged) }})
+}
+
+// machineOf is the part machine of a configuration that may be none.
+func machineOf(c *config.Config) v1alpha1.Machine {
+	if c == nil || c.Main() == nil {
+		return v1alpha1.Machine{}
+	}
+	return c.Main().Machine
 }
 
 func (s *System) tellUpgrade(image, state string, err error) {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
+	"github.com/bootwright/bootwright/initramfs/pid1/services"
 	"github.com/bootwright/bootwright/initramfs/pid1/services/containerd"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/config/v1alpha1"
@@ -86,6 +87,27 @@ func Run(ctx context.Context, d Deps, c Container) (err error) {
 	return c.Done()
 }
 
+// Waits are what pulling an image waits for: the network, and the right time, unless all places that are asked for it are asked
+// over HTTP and so show no certificate that may have expired.
+func Waits(of v1alpha1.Registries, image string, network, clock services.Condition) []services.Condition {
+	rules, err := registries.New(of)
+	if err != nil {
+		return []services.Condition{network, clock} // pull says what is wrong
+	}
+	for _, e := range rules.Endpoints(registryOf(normal(image))) {
+		if e.URL.Scheme != "http" {
+			return []services.Condition{network, clock}
+		}
+	}
+	return []services.Condition{network}
+}
+
+// registryOf is the registry of a normal reference.
+func registryOf(image string) string {
+	registry, _, _ := strings.Cut(image, "/")
+	return registry
+}
+
 // arguments are those of ctr before the ones of the program.
 func arguments(image string, folders []string) []string {
 	args := []string{"run", "--rm", "--privileged", "--cgroup", cgroup}
@@ -101,7 +123,7 @@ func (d Deps) pull(ctx context.Context, image string) error {
 	if err != nil {
 		return err
 	}
-	registry, _, _ := strings.Cut(image, "/")
+	registry := registryOf(image)
 	var faults []string
 	for _, e := range rules.Endpoints(registry) {
 		fmt.Fprintf(d.Output, "pull %s from %s\n", image, e.URL.Host)

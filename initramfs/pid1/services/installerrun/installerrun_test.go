@@ -13,6 +13,7 @@ import (
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake"
+	"github.com/bootwright/bootwright/initramfs/pid1/services"
 	"github.com/bootwright/bootwright/initramfs/pid1/services/containerd"
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/config/v1alpha1"
@@ -56,6 +57,36 @@ func (c *ctr) run(ctx context.Context, cmd kernel.Command) error {
 		}
 	}
 	return nil
+}
+
+// TestWaits: the clock matters where a place to pull from may show a certificate.
+func TestWaits(t *testing.T) {
+	t.Parallel()
+	yes := true
+	mirror := func(name string, skip *bool, endpoints ...string) v1alpha1.Registries {
+		return v1alpha1.Registries{Mirrors: map[string]v1alpha1.Mirror{name: {Endpoints: endpoints, SkipFallback: skip}}}
+	}
+	for name, c := range map[string]struct {
+		of    v1alpha1.Registries
+		image string
+		want  string
+	}{
+		"a registry":              {v1alpha1.Registries{}, "ghcr.io/acme/installer:v1", "network time"},
+		"HTTP, then the registry": {mirror("ghcr.io", nil, "http://10.0.0.1"), "ghcr.io/acme/installer:v1", "network time"},
+		"HTTP alone":              {mirror("ghcr.io", &yes, "http://10.0.0.1", "http://10.0.0.2"), "ghcr.io/acme/installer:v1", "network"},
+		"HTTP and HTTPS":          {mirror("ghcr.io", &yes, "http://10.0.0.1", "https://10.0.0.2"), "ghcr.io/acme/installer:v1", "network time"},
+		"HTTP for another":        {mirror("ghcr.io", &yes, "http://10.0.0.1"), "quay.io/acme/installer:v1", "network time"},
+		"Docker's, not named":     {mirror("docker.io", &yes, "http://10.0.0.1"), "acme/installer", "network"},
+		"no configuration":        {mirror("ghcr.io", &yes, "ftp://10.0.0.1"), "ghcr.io/acme/installer:v1", "network time"},
+	} {
+		var got []string
+		for _, w := range Waits(c.of, c.image, services.Condition{Name: "network"}, services.Condition{Name: "time"}) {
+			got = append(got, w.Name)
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: waits for %q, want %s", name, got, c.want)
+		}
+	}
 }
 
 func start(t *testing.T, c *ctr, r v1alpha1.Registries) (said string, err error) {
