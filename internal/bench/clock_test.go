@@ -272,7 +272,7 @@ logToConsole: true
 		write(root+to, string(text), 0o755)
 	}
 	copied(chronyd, "usr/sbin/chronyd")
-	for _, library := range libraries(b, chronyd) {
+	for _, library := range vmtest.Libraries(b, chronyd) {
 		copied(library, library)
 	}
 	for _, folder := range []string{"proc", "dev", "sys", "run"} {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -149,11 +148,6 @@ func (f *fixture) layOut(b *testing.B, maker *builder.Builder, kind string, sett
 	artifact, err := maker.Build(b.Context(), plan)
 	must(b, err)
 	return plan, artifact.Files[0].Blob
-}
-
-// libraries are the paths of what a program needs to run.
-func libraries(b *testing.B, program string) []string {
-	return regexp.MustCompile(`/\S+`).FindAllString(oracle.Run(b, "ldd", program), -1)
 }
 
 // configured is a machine of the base's kernel and an initramfs with a configuration, which has field under machine. More are

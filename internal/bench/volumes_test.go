@@ -8,13 +8,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/bootwright/bootwright/builder/base"
 	"github.com/bootwright/bootwright/formats/blob"
-	"github.com/bootwright/bootwright/formats/cpio"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/internal/oracle"
 	"github.com/bootwright/bootwright/internal/vm"
@@ -169,21 +167,7 @@ func (s *stepper) begin(kind string) {
 // libraries.
 func (f *fixture) byHand(b *testing.B, initramfs string) string {
 	files := &tree.Tree{}
-	copied := func(path string) {
-		text, err := os.ReadFile(path)
-		must(b, err)
-		files.File("usr/"+strings.TrimPrefix(strings.TrimPrefix(path, "/"), "usr/"), 0o755, blob.Bytes(text))
-	}
-	for _, name := range []string{"sh", "mkdir", "mount", "chroot", "insmod", "modprobe", "systemd-repart"} {
-		program := oracle.Need(b, name)
-		copied(program)
-		for _, library := range libraries(b, program) {
-			copied(library)
-		}
-	}
-	for _, name := range []string{"bin", "lib", "lib64", "sbin"} {
-		files.Symlink(name, "usr/"+name)
-	}
+	vmtest.AddPrograms(b, files, "sh", "mkdir", "mount", "chroot", "insmod", "modprobe", "systemd-repart")
 	script, err := os.ReadFile("testdata/byhand.sh")
 	must(b, err)
 	for path, text := range map[string]string{
@@ -207,12 +191,7 @@ func (f *fixture) byHand(b *testing.B, initramfs string) string {
 		must(b, err)
 		files.File("index/"+filepath.Base(index), 0o644, blob.Bytes(text))
 	}
-	archive, err := cpio.Format(files, cpio.Options{})
-	must(b, err)
-	whole, err := blob.OpenFile(initramfs)
-	must(b, err)
-	defer whole.Close()
 	out := filepath.Join(f.folder(b, "by-hand"), filepath.Base(filepath.Dir(initramfs))+".img")
-	must(b, blob.WriteFile(b.Context(), out, blob.Concat(blob.Extent{Name: "initramfs", Blob: whole}, blob.Extent{Name: "by hand", Blob: archive}), blob.WriteOptions{}))
+	vmtest.AddFiles(b, initramfs, files, out)
 	return out
 }
