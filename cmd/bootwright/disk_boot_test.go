@@ -31,9 +31,10 @@ func TestBootDisk(t *testing.T) {
 		{"bios raw", vm.Options{Image: raw, Firmware: vm.BIOS}},
 		{"bios raw grub alone", vm.Options{Image: image("--set", "output.imageOptions.bootloader=grub"), Firmware: vm.BIOS}},
 		{"uefi 4096 bytes a sector", vm.Options{Image: built(t, "metal-4k", "amd64", "--set", "output.outFormat=raw"), SectorSize: 4096}},
-		{"uefi qcow2", vm.Options{Image: format("qcow2"), Format: "qcow2"}},
+		{"uefi qcow2 of a containerDisk", vm.Options{Image: containerDisk(t), Format: "qcow2"}},
 		{"bios vhd", vm.Options{Image: format("vhd"), Format: "vpc", Firmware: vm.BIOS}},
-		{"uefi vmdk", vm.Options{Image: format("vmdk"), Format: "vmdk"}},
+		{"uefi vhdx", vm.Options{Image: format("vhdx"), Format: "vhdx"}},
+		{"uefi vmdk of an ova", vm.Options{Image: diskOfOVA(t), Format: "vmdk"}},
 		{"uefi arm64 raw", vm.Options{Arch: "arm64", Image: built(t, "metal", "arm64", "--set", "output.outFormat=raw")}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -48,6 +49,28 @@ func TestBootDisk(t *testing.T) {
 			}
 		})
 	}
+}
+
+// diskOfOVA is the disk that an OVA holds, as VMware takes it out of the archive.
+func diskOfOVA(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	oracle.Run(t, "tar", "-C", dir, "-xf", built(t, "metal", "amd64", "--set", "output.imageOptions.diskFormat=ova", "--set", "output.outFormat=raw"))
+	return filepath.Join(dir, "metal-amd64.vmdk")
+}
+
+// containerDisk is the disk that a container image for KubeVirt holds: pulled by skopeo and unpacked by umoci, it is the one file in /disk.
+func containerDisk(t *testing.T) string {
+	t.Helper()
+	layout, bundle := filepath.Join(t.TempDir(), "layout"), filepath.Join(t.TempDir(), "bundle")
+	archive := built(t, "metal", "amd64", "--set", "output.imageOptions.diskFormat=qcow2", "--set", "output.outFormat=.oci.tar")
+	oracle.Run(t, "skopeo", "--insecure-policy", "copy", "oci-archive:"+archive, "oci:"+layout+":v1")
+	oracle.Run(t, "umoci", "unpack", "--rootless", "--image", layout+":v1", bundle)
+	files, err := filepath.Glob(filepath.Join(bundle, "rootfs", "disk", "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%q, %v; want one disk", files, err)
+	}
+	return files[0]
 }
 
 // TestDiskImages builds the disk image of every built-in profile; qemu-img finds each sound and, where it is another format of
