@@ -74,6 +74,11 @@ func newTableMachine(t *testing.T, c volumestest.Case) *tableMachine {
 	if err == nil {
 		m.Wipe, err = volumes.ParseWipe(c.Wipe)
 	}
+	for i, v := range m.Volumes {
+		if v.Error != "" { // what the kernel adds to it
+			m.Volumes[i].Error = fmt.Sprintf("read 256 bytes at 0: read %s: %s", v.DevPath, v.Error)
+		}
+	}
 	l := &tableMachine{Case: c, files: map[string]string{}}
 	if err == nil && c.Config != nil {
 		m.Config, err = config.Load(c.Name, l.complete())
@@ -146,7 +151,7 @@ func (l *tableMachine) start(t *testing.T, kernel, initrd string, until *regexp.
 	}
 	var console bytes.Buffer
 	options := vm.Options{
-		Kernel: kernel, Initrd: l.configured(t, initrd), Append: "console=ttyS0 talos.platform=metal", ExtraArgs: args, Until: until,
+		Kernel: kernel, Initrd: l.configured(t, initrd), Append: "console=ttyS0 quiet talos.platform=metal", ExtraArgs: args, Until: until,
 		Serial: &console,
 	}
 	if l.Wipe != "" {

@@ -140,7 +140,7 @@ func (v *volume) look(m Machine) error {
 	defer disk.Close()
 	found, err := probe.Probe(disk)
 	if err != nil {
-		return fmt.Errorf("%s cannot be read: %w", v.DevPath, err)
+		return err
 	}
 	v.Name, v.UUID, v.Label, v.Blank, v.Damaged = found.Name, found.UUID, found.Label, found.Blank, found.Damaged
 	v.BlockSize, v.FilesystemBlockSize, v.ProbedSize = found.BlockSize, found.FilesystemBlockSize, found.Size
@@ -149,7 +149,7 @@ func (v *volume) look(m Machine) error {
 	}
 	t, err := gpt.Read(disk)
 	if err != nil {
-		return fmt.Errorf("the partition table of %s: %w", v.DevPath, err)
+		return fmt.Errorf("its partition table: %w", err)
 	}
 	v.table = t
 	v.Table = &blockdev.Table{

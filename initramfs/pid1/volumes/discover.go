@@ -15,7 +15,8 @@ import (
 	"github.com/bootwright/bootwright/machine/volumes"
 )
 
-// discover looks at the disks that may have changed. The kernel does not read the backup of a damaged table: it is told what is in it.
+// discover looks at the disks that may have changed. The kernel does not read the backup of a damaged table, nor a table of a disk that
+// was larger: it is told what is in them.
 func (r *Runner) discover(ctx context.Context) ([]blockdev.Disk, []blockdev.Volume, error) {
 	var err error
 	if r.doubt {
@@ -29,7 +30,8 @@ func (r *Runner) discover(ctx context.Context) ([]blockdev.Disk, []blockdev.Volu
 	r.doubt, r.stale = false, nil
 	disks, found := r.Disks.Found()
 	for _, v := range found {
-		if v.Type == blockdev.TypeDisk && v.Table != nil && v.Table.Recovered && r.tellPartitions(ctx, v.DevPath) {
+		unread := v.Type == blockdev.TypeDisk && v.Table != nil && (v.Table.Recovered || v.Table.DiskSize > v.Size)
+		if unread && r.tellPartitions(ctx, v.DevPath) {
 			r.stale = append(r.stale, v.ID)
 		}
 	}

@@ -580,6 +580,22 @@ func TestForeign(t *testing.T) {
 	}
 }
 
+// TestShrunkDisk: the kernel does not read the table of a disk that was larger. What the machine has is found nevertheless.
+func TestShrunkDisk(t *testing.T) {
+	large, d := systemDisk(t, 8*gib), &fake.Disk{Name: "vda", Bytes: 6 * gib}
+	p := make([]byte, 5*mib)
+	if err := blob.ReadFull(large, p, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.WriteAt(p, 0); err != nil {
+		t.Fatal(err)
+	}
+	n := boot(t, d, plain, volumes.Wipe{})
+	if got := n.phases(); !strings.Contains(got, "META ready /dev/vda2") || !strings.Contains(got, "STATE failed  no disks matched for volume: /dev/vda: its partition table is that of a larger disk, of 8.6 GB") {
+		t.Errorf("%s\n%s", got, strings.Join(n.lines, "\n"))
+	}
+}
+
 // TestDamagedTables: a primary that is damaged is written anew from the backup, and the other way round.
 func TestDamagedTables(t *testing.T) {
 	const size = 6 * gib

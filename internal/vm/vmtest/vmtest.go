@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/internal/vm"
 	"github.com/bootwright/bootwright/machine/bootreport"
 )
@@ -56,14 +57,18 @@ func Try(t testing.TB, o vm.Options) (string, error) {
 		o.Serial = io.Discard
 	}
 	o.Serial = io.MultiWriter(&console, o.Serial)
+	o.Until = regexp.MustCompile("(?:" + o.Until.String() + ")|" + regexp.QuoteMeta(starved)) // after which it does nothing more
 	res, err := vm.Run(t.Context(), o)
 	for range 2 {
-		if err == nil || !bytes.Contains(console.Bytes(), []byte(starved)) {
+		if res.Match != starved {
 			break
 		}
 		t.Logf("the kernel gave up: %q; once more", starved)
 		console.Reset()
 		res, err = vm.Run(t.Context(), o)
+	}
+	if res.Match == starved {
+		err = report.Errorf(report.Unavailable, "the kernel gave up three times: %s", starved)
 	}
 	if err != nil {
 		end := console.Bytes()[max(0, console.Len()-16<<10):]

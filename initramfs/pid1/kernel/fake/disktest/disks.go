@@ -120,13 +120,13 @@ func (d *Disk) plug(action, kind, name, device string) {
 	d.host.Plug(kernel.Uevent{"ACTION": action, "SUBSYSTEM": "block", "DEVTYPE": kind, "DEVNAME": name, "DEVPATH": device})
 }
 
-// readTable makes the partitions of the GPT on the disk those that the kernel knows.
+// readTable makes the partitions of the GPT on the disk those that the kernel knows. It reads no backup, and no table of a larger disk.
 func (d *Disk) readTable() {
 	for number := range d.Partitions() {
 		d.dropPartition(number)
 	}
 	table, err := gpt.Read(d)
-	if err != nil {
+	if err != nil || table.RecoveredFromBackup || table.DiskSize > d.Bytes {
 		return
 	}
 	for _, p := range table.Partitions {
