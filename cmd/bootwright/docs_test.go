@@ -52,6 +52,11 @@ func TestDocs(t *testing.T) {
 	}
 }
 
+func TestDocsListAll(t *testing.T) {
+	t.Parallel()
+	clitest.Listed(t, newRootCommand(&app{stdout: io.Discard}), "../../docs/cli.md")
+}
+
 // docsFolder is where the commands of a page run.
 func docsFolder(t *testing.T) string {
 	t.Helper()

@@ -47,6 +47,11 @@ func TestManual(t *testing.T) {
 	clitest.Manual(t, "../../docs/wrightctl.md", "testdata/examples")
 }
 
+func TestManualListsAll(t *testing.T) {
+	t.Parallel()
+	clitest.Listed(t, newRootCommand(&app{}), "../../docs/wrightctl.md")
+}
+
 // TestNoBuildCode keeps what builds images out of the program, and the program small.
 func TestNoBuildCode(t *testing.T) {
 	t.Parallel()

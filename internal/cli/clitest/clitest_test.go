@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 func TestPrinted(t *testing.T) {
@@ -26,6 +28,23 @@ func TestPrinted(t *testing.T) {
 	} {
 		if got := printed(slices.Collect(strings.Lines(c.got)), slices.Collect(strings.Lines(c.want))); got != c.same {
 			t.Errorf("%q for %q: %v", c.got, c.want, got)
+		}
+	}
+}
+
+func TestUnlisted(t *testing.T) {
+	t.Parallel()
+	run := func(*cobra.Command, []string) {}
+	root, group := &cobra.Command{Use: "tool"}, &cobra.Command{Use: "config"}
+	group.AddCommand(&cobra.Command{Use: "show FILE", Run: run}, &cobra.Command{Use: "set FILE", Run: run})
+	root.AddCommand(group, &cobra.Command{Use: "plan", Run: run}, &cobra.Command{Use: "secret", Run: run, Hidden: true})
+	for text, want := range map[string]string{
+		"":                                      "tool config set,tool config show,tool plan",
+		"Run `tool config show`, or tool plans": "tool config set,tool plan",
+		"tool plan\ntool config set x\ntool config show": "",
+	} {
+		if got := strings.Join(unlisted(root, text), ","); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package clitest
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -90,4 +93,30 @@ func commands(line string) [][]string {
 		}
 	}
 	return out
+}
+
+// Listed fails for commands of root that the page does not name in full: "wrightctl gen config".
+func Listed(t *testing.T, root *cobra.Command, page string) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range unlisted(root, string(text)) {
+		t.Errorf("%s does not name %s", filepath.Base(page), c)
+	}
+}
+
+// unlisted are the commands below c that can be run and that text does not name.
+func unlisted(c *cobra.Command, text string) (missing []string) {
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			missing = append(missing, unlisted(sub, text)...)
+		}
+	}
+	named := regexp.MustCompile(`\b` + regexp.QuoteMeta(c.CommandPath()) + `\b`)
+	if c.Runnable() && !named.MatchString(text) {
+		missing = append(missing, c.CommandPath())
+	}
+	return missing
 }
