@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"net"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bootwright/bootwright/builder/fetch/registrytest"
+	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/internal/vm"
 	"github.com/bootwright/bootwright/internal/vm/vmtest"
 	"github.com/bootwright/bootwright/machine/bootreport"
@@ -75,14 +77,19 @@ func checkOnDisk(t *testing.T, r *bootreport.Report) {
 }
 
 // TestBootInstallFromISO: a machine that starts from an ISO with machine.install installs itself from the ISO alone, restarts, and comes
-// up from the disk with its configuration and its kernel argument. Started from the ISO again it halts.
+// up from the disk with its configuration and its kernel argument. As STATE is encrypted, nobody finds the configuration on the disk then.
+// Started from the ISO again it halts.
 func TestBootInstallFromISO(t *testing.T) {
 	vmtest.Need(t)
 	t.Parallel()
-	iso := built(t, "iso", "amd64", "--config", installConfig(t, "    diskSelector: {size: 4GiB, busPath: \"*virtio*\"}\n", ""))
+	iso := built(t, "iso", "amd64", "--config", installConfig(t, "    diskSelector: {size: 4GiB, busPath: \"*virtio*\"}\n",
+		"  systemDiskEncryption: {state: {provider: luks2, keys: [{slot: 0, nodeID: {}}]}}\n"))
+	cleared := regexp.MustCompile("configurations beside the system are cleared: STATE")
 	for _, firmware := range []vm.Firmware{vm.UEFI, vm.BIOS} {
 		disk, args := emptyDisk(t)
-		checkInstalled(t, vmtest.Boot(t, vm.Options{Image: iso, As: vm.CDROM, Firmware: firmware, Reboots: true, Timeout: bootTwice, Until: installedReport, ExtraArgs: args}))
+		args = append(args, "-uuid", "6f1c8f52-9b0d-4c5e-a3d7-0e2b9c84d1f6")
+		checkInstalled(t, vmtest.Boot(t, vm.Options{Image: iso, As: vm.CDROM, Firmware: firmware, Reboots: true, Timeout: bootTwice, Until: cleared, ExtraArgs: args}))
+		checkNowhere(t, disk, "diskSelector")
 		if firmware == vm.BIOS {
 			vmtest.Boot(t, vm.Options{
 				Image: iso, As: vm.CDROM, Firmware: firmware, Until: regexp.MustCompile("reboot: System halted"),
@@ -113,5 +120,25 @@ func TestBootInstallFromRegistry(t *testing.T) {
 	checkInstalled(t, console)
 	if !strings.Contains(console, `{"version":"v9.9.9",`) {
 		t.Error("what runs is not the image's system")
+	}
+}
+
+// checkNowhere reads all of a sparse file for a text that must not be in it.
+func checkNowhere(t *testing.T, file, text string) {
+	t.Helper()
+	f, err := blob.OpenFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	piece := make([]byte, 1<<20)
+	for at := int64(0); at < f.Size(); at += int64(len(piece) - len(text)) {
+		n := min(int64(len(piece)), f.Size()-at)
+		if err := blob.ReadFull(f, piece[:n], at); err != nil {
+			t.Fatal(err)
+		}
+		if i := bytes.Index(piece[:n], []byte(text)); i >= 0 {
+			t.Errorf("%s has %q at %d", file, text, at+int64(i))
+		}
 	}
 }

@@ -17,6 +17,7 @@ type Folder interface {
 	List(dir string) ([]File, error)                                 // what is in a folder, by name; nothing where there is none
 	Read(name string) ([]byte, error)                                // fs.ErrNotExist where there is none
 	Write(ctx context.Context, name string, content blob.Blob) error // a new file with its folders; it is on the disk on return
+	Overwrite(name string, at int64, p []byte) error                 // a part of a file, where it lies; it is on the disk on return
 	Rename(from, to string) error                                    // of a file; replaces to; it is on the disk on return
 	Remove(name string) error                                        // a file, or a folder with all in it
 	Free() (int64, error)                                            // bytes
@@ -107,6 +108,19 @@ func (d Dir) Write(ctx context.Context, name string, content blob.Blob) (err err
 			return err
 		}
 	}
+}
+
+// Overwrite follows Folder.
+func (d Dir) Overwrite(name string, at int64, p []byte) (err error) {
+	f, err := os.OpenFile(d.path(name), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if _, err := f.WriteAt(p, at); err != nil {
+		return err
+	}
+	return f.Sync()
 }
 
 // Rename follows Folder. On FAT nothing makes it one step: the new name first is of a file without content, and what it is goes to the disk

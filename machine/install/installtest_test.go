@@ -252,6 +252,23 @@ func (f *folder) Write(_ context.Context, name string, content blob.Blob) error 
 	return nil
 }
 
+func (f *folder) Overwrite(name string, at int64, p []byte) error {
+	done := f.step()
+	if !done && !f.torn {
+		return errPower
+	}
+	if !done {
+		p = p[:len(p)/2]
+	}
+	text := bytes.Clone(f.files[name])
+	copy(text[at:], p)
+	f.files[name] = text
+	if !done {
+		return errPower
+	}
+	return nil
+}
+
 // free is what becomes of the clusters of a file that is removed, replaced or written anew: its other name has them no longer.
 func (f *folder) free(name string) {
 	if twin := f.twins[name]; twin != "" {

@@ -20,6 +20,7 @@ import (
 	"github.com/bootwright/bootwright/internal/report"
 	"github.com/bootwright/bootwright/machine/bootassets"
 	"github.com/bootwright/bootwright/machine/bootentry"
+	"github.com/bootwright/bootwright/machine/configarea"
 	"github.com/bootwright/bootwright/machine/grub"
 	"github.com/bootwright/bootwright/machine/layout"
 	"github.com/bootwright/bootwright/machine/meta"
@@ -274,6 +275,55 @@ func TestConfigSurvives(t *testing.T) {
 			initrd := s.Boot.(*folder).files[path.Join(bootentry.Folder(r.ID), "config.img")]
 			if menu := string(s.Boot.(*folder).files[bootentry.GRUBConfig]); strings.Contains(string(initrd), "machine: {}") != (config != "") || strings.Count(menu, "config.img") != 2*min(1, len(config)) {
 				t.Errorf("%q: %d bytes\n%s", config, len(initrd), menu)
+			}
+		}
+	}
+}
+
+// TestForget cuts the power when configurations are cleared: a system has its own or none, and in the end there is none, wherever it lay.
+func TestForget(t *testing.T) {
+	t.Parallel()
+	config := []byte("machine: {token: hunter2}\n")
+	for cut := 0; ; cut++ {
+		for _, torn := range []bool{false, true} {
+			d := newDisk(diskSize)
+			run(t, d, plan(t, d, assets(t, "v1"), Options{Config: config}))
+			s := folders(t, d, 1<<30)
+			efi, boot := s.EFI.(*folder), s.Boot.(*folder)
+			upgrade(t, s, assets(t, "v2"), Boot{})
+			found, err := s.Copies()
+			if err != nil || len(found.EFI) < 2 || len(found.Boot) != 2 {
+				t.Fatalf("%+v, %v", found, err)
+			}
+			efi.left, efi.torn, boot.left, boot.torn = cut, torn, cut, torn
+			cutErr := s.Forget(t.Context(), found)
+			efi.left, boot.left = -1, -1
+			for _, name := range found.EFI {
+				if entries, err := configarea.Decode(efi.files[name]); err == nil && len(entries) > 0 && !bytes.Equal(entries[0].Config, config) {
+					t.Errorf("%d, torn %v: %s has %q", cut, torn, name, entries)
+				}
+			}
+			again, err := s.Copies()
+			if err = errors.Join(err, s.Forget(t.Context(), again)); err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range []*folder{efi, boot} {
+				for name, text := range f.files {
+					if bytes.Contains(text, []byte("hunter2")) {
+						t.Errorf("%d, torn %v: %s still has it", cut, torn, name)
+					}
+				}
+			}
+			if after, err := s.Copies(); err != nil || !after.None() {
+				t.Errorf("%d, torn %v: %+v, %v", cut, torn, after, err)
+			}
+			switch {
+			case cutErr == nil && cut < 8:
+				t.Fatalf("done after %d writes", cut)
+			case cutErr == nil:
+				return
+			case !errors.Is(cutErr, errPower):
+				t.Fatal(cutErr)
 			}
 		}
 	}

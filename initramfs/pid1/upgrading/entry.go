@@ -111,8 +111,8 @@ func (d disk) with(m Machine, flags kernel.Flags, do func(install.System) error)
 }
 
 // both does so with all boot partitions of the disk.
-func (d disk) both(m Machine, do func(install.System) error) error {
-	return d.mounted(m, 0, []string{layout.EFI, layout.Boot}, do)
+func (d disk) both(m Machine, flags kernel.Flags, do func(install.System) error) error {
+	return d.mounted(m, flags, []string{layout.EFI, layout.Boot}, do)
 }
 
 func (d disk) mounted(m Machine, flags kernel.Flags, labels []string, do func(install.System) error) (err error) {

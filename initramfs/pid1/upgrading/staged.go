@@ -59,7 +59,9 @@ func (s *System) Staged(ctx context.Context, d Staging) error {
 func (s *System) upgrade(ctx context.Context, d Staging, image string, options []string, output io.Writer) error {
 	s.tellUpgrade(image, bootreport.UpgradeRunning, nil)
 	said := &result{to: output}
+	s.boot.Lock()
 	err := s.run(ctx, d, image, options, said)
+	s.boot.Unlock()
 	switch {
 	case ctx.Err() != nil:
 		return nil

@@ -12,6 +12,7 @@ package upgrading
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
@@ -47,10 +48,12 @@ type Deps struct {
 	Log     Log
 	Volumes *watch.Value[[]blockdev.Volume] // what is on the disks
 	// Meta lets change look at the values of META, and keeps them where it says that it has changed them.
-	Meta    func(ctx context.Context, change func(meta.Values) bool) error
-	Report  func(func(*bootreport.Report))
-	Ready   <-chan struct{} // closed when the machine is ready
-	Restart func()          // ends the tasks, and the machine starts anew
+	Meta   func(ctx context.Context, change func(meta.Values) bool) error
+	Report func(func(*bootreport.Report))
+	Ready  <-chan struct{} // closed when the machine is ready
+	// Kept waits until an encrypted STATE has the machine configuration.
+	Kept    func(context.Context) error
+	Restart func() // ends the tasks, and the machine starts anew
 }
 
 // Patience is how long a system on trial has to become good, since its kernel started.
@@ -63,6 +66,7 @@ type System struct {
 	disk  disk
 	entry bootreport.Entry
 	good  chan struct{} // closed when it is no longer on trial
+	boot  sync.Mutex    // held while the boot partitions are mounted, here or by an installer: each for itself, read-only or not
 
 	armed  bool   // Run has begun to wait for it to become good
 	disarm func() // ends that
@@ -204,7 +208,7 @@ func (s *System) giveWay(ctx context.Context, name string) {
 
 // pass says that the system is good, in all partitions by which the machine could start.
 func (s *System) pass(ctx context.Context) error {
-	if err := s.disk.both(s.M, func(on install.System) error { return on.Good(ctx, s.id) }); err != nil {
+	if err := s.disk.both(s.M, 0, func(on install.System) error { return on.Good(ctx, s.id) }); err != nil {
 		s.entry.Error = fmt.Sprintf("say that it is good: %v", err)
 		s.tell()
 		return err
@@ -214,6 +218,38 @@ func (s *System) pass(ctx context.Context) error {
 	s.Log.Infof("the system %s is good", s.entry.Name)
 	s.note(ctx, forgetUpgrade)
 	s.finish()
+	return nil
+}
+
+// Forget is the task that clears the machine configurations beside the systems of the disk, which anybody can read who has it, when the machine
+// has its own in an encrypted STATE. What cannot be cleared is tried again with the next boot.
+func (s *System) Forget(ctx context.Context) error {
+	for _, done := range []<-chan struct{}{s.good, s.Ready} {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	if s.Kept(ctx) != nil {
+		return nil
+	}
+	s.boot.Lock()
+	defer s.boot.Unlock()
+	var found install.Copies
+	err := s.disk.both(s.M, kernel.ReadOnly, func(on install.System) (err error) {
+		found, err = on.Copies()
+		return err
+	})
+	if err == nil && !found.None() {
+		err = s.disk.both(s.M, 0, func(on install.System) error { return on.Forget(ctx, found) })
+	}
+	switch {
+	case err != nil && ctx.Err() == nil:
+		s.Log.Warnf("clear the machine configurations beside the system: %v", err)
+	case err == nil && !found.None():
+		s.Log.Infof("the machine configurations beside the system are cleared: %s, which is encrypted, has the machine's", layout.State)
+	}
 	return nil
 }
 

@@ -16,6 +16,8 @@ import (
 	"unicode/utf16"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/cpio"
+	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake"
 	"github.com/bootwright/bootwright/initramfs/pid1/services"
@@ -27,6 +29,7 @@ import (
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/cmdline"
 	"github.com/bootwright/bootwright/machine/config"
+	"github.com/bootwright/bootwright/machine/configarea"
 	"github.com/bootwright/bootwright/machine/grub"
 	"github.com/bootwright/bootwright/machine/install"
 	"github.com/bootwright/bootwright/machine/layout"
@@ -47,6 +50,7 @@ type node struct {
 	mounted  map[string]kernel.Mount // by target
 	meta     meta.Values
 	refuse   error // of mounts
+	kept     watch.Value[bool]
 	report   bootreport.Report
 	restarts atomic.Int32
 }
@@ -138,6 +142,10 @@ func start(t *testing.T, commandLine string, prepare func(*node)) (n *node, s *S
 	done, args := make(chan struct{}), cmdline.Parse(commandLine)
 	s = New(Deps{
 		M: n, Args: args, Log: n, Volumes: &volumes, Ready: done, Restart: func() { n.restarts.Add(1) },
+		Kept: func(ctx context.Context) error {
+			_, err := n.kept.Wait(ctx, func(k bool) bool { return k })
+			return err
+		},
 		Report: func(f func(*bootreport.Report)) { f(&n.report) },
 		Meta: func(_ context.Context, change func(meta.Values) bool) error {
 			if n.meta == nil {
@@ -198,6 +206,68 @@ func TestTrial(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestForget: the configurations beside the systems are cleared when an encrypted STATE has the machine's, and not before.
+func TestForget(t *testing.T) {
+	const secret = "machine: {token: hunter2}\n"
+	synctest.Test(t, func(t *testing.T) {
+		n, s, ready := start(t, "quiet", uefi)
+		area, err := configarea.Encode([]configarea.Entry{{Match: configarea.Default, Config: []byte(secret)}}, 4096)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var inner tree.Tree
+		inner.File(configarea.Path, 0o400, blob.Bytes(area))
+		archive, err := cpio.Format(&inner, cpio.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		efi, boot := n.devices["/dev/vda1"], n.devices["/dev/vda3"]
+		menu := grub.NewMenu(bootentry.Menu(older, "v1", "quiet", true)).Add(bootentry.Menu(newer, "v2", "quiet", true), newer)
+		holds := []struct {
+			in   install.Dir
+			name string
+		}{
+			{efi, bootentry.Credentials(bootentry.UKI(newer))}, {efi, bootentry.Credentials(bootentry.UKI(older))},
+			{boot, menu.Initrds(0)[1]}, {boot, menu.Initrds(1)[1]},
+		}
+		for _, h := range holds {
+			content := blob.Blob(archive)
+			if h.in == efi {
+				content = blob.Bytes(area)
+			}
+			if err := errors.Join(h.in.Write(t.Context(), h.name, content), boot.Write(t.Context(), bootentry.GRUBConfig, blob.String(menu.String()))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		with := func() (found int) {
+			for _, h := range holds {
+				if text, err := h.in.Read(h.name); err != nil {
+					t.Error(err)
+				} else if strings.Contains(string(text), "hunter2") {
+					found++
+				}
+			}
+			return found
+		}
+		go func() { _ = s.Run(t.Context()) }()
+		ended := make(chan error, 1)
+		go func() { ended <- s.Forget(t.Context()) }()
+		ready()
+		time.Sleep(time.Hour)
+		if with() != len(holds) {
+			t.Error("cleared, and nothing else has it")
+		}
+		n.kept.Set(true)
+		if err := <-ended; err != nil || with() > 0 || len(n.mounted) > 0 {
+			t.Errorf("%v, %d still have it, mounted: %v", err, with(), n.mounted)
+		}
+		text, err := boot.Read(menu.Initrds(0)[1])
+		if inside, _, bad := cpio.Read(blob.Bytes(text)); err != nil || bad != nil || inside.Get(configarea.Path) == nil {
+			t.Errorf("what GRUB loads is no archive any more: %v, %v", err, bad)
+		}
+	})
 }
 
 // TestGiveWay: what does not become ready restarts, so that the loader counts on; also where it cannot see its own disk.

@@ -53,6 +53,7 @@ type Config struct {
 	Deps
 	carried []documents.Source // in the initramfs
 	again   chan struct{}      // holds one when somebody has asked to look again
+	saved   watch.Value[bool]  // STATE has the one that is used
 
 	mu     sync.Mutex
 	loaded bool             // Load has been called

@@ -48,6 +48,7 @@ func (c *Config) Keep(ctx context.Context) error {
 			if err := c.save(dir, now.Bytes()); err != nil {
 				return err
 			}
+			c.saved.Set(true)
 		}
 		select {
 		case <-configured:
@@ -56,6 +57,12 @@ func (c *Config) Keep(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// Kept waits until STATE has a configuration of the machine.
+func (c *Config) Kept(ctx context.Context) error {
+	_, err := c.saved.Wait(ctx, func(saved bool) bool { return saved })
+	return err
 }
 
 // save leaves what is there already as it is.
