@@ -2,16 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -28,6 +21,7 @@ import (
 	"github.com/bootwright/bootwright/formats/gpt"
 	"github.com/bootwright/bootwright/formats/luks2"
 	"github.com/bootwright/bootwright/formats/tree"
+	"github.com/bootwright/bootwright/internal/authoritytest"
 	"github.com/bootwright/bootwright/internal/oracle"
 	"github.com/bootwright/bootwright/internal/vm"
 	"github.com/bootwright/bootwright/internal/vm/vmtest"
@@ -325,45 +319,16 @@ func newKeyService(t *testing.T) *keyService {
 	}
 	s := &keyService{dir: t.TempDir(), address: l.Addr().String()}
 	l.Close()
-	ca := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "keys"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	caKey := newKey(t)
-	s.authority = s.certify(t, "ca", ca, ca, caKey, caKey)
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), NotBefore: ca.NotBefore, NotAfter: ca.NotAfter, IPAddresses: []net.IP{net.IPv4(10, 0, 2, 2)}}
-	s.certify(t, "kms", leaf, ca, newKey(t), caKey)
-	s.command(t.Context(), t, "key", filepath.Join(s.dir, "seal.key"))
-	return s
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// certify writes a certificate and its key, and returns it.
-func (s *keyService) certify(t *testing.T, name string, c, by *x509.Certificate, key, signer *ecdsa.PrivateKey) string {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, c, by, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	crt := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	err1 := os.WriteFile(filepath.Join(s.dir, name+".crt"), crt, 0o600)
-	err2 := os.WriteFile(filepath.Join(s.dir, name+".key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600)
+	ca := authoritytest.New(t)
+	s.authority = string(ca.PEM)
+	crt, key := ca.Issue(t, time.Now().Add(24*time.Hour), "10.0.2.2")
+	err1 := os.WriteFile(filepath.Join(s.dir, "kms.crt"), crt, 0o600)
+	err2 := os.WriteFile(filepath.Join(s.dir, "kms.key"), key, 0o600)
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
-	return string(crt)
+	s.command(t.Context(), t, "key", filepath.Join(s.dir, "seal.key"))
+	return s
 }
 
 // command runs wrightctl kms with args, until ctx ends.

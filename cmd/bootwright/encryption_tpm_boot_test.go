@@ -2,11 +2,9 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/bootwright/bootwright/internal/oracle"
 	"github.com/bootwright/bootwright/internal/vm"
@@ -18,28 +16,7 @@ import (
 // startTPM starts a TPM with the state in dir for one boot, and returns what QEMU needs to know of it.
 func startTPM(t *testing.T, dir string) []string {
 	t.Helper()
-	sockets, err := os.MkdirTemp("", "tpm") // names of sockets are short
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(sockets, "s")
-	cmd := exec.Command(oracle.Need(t, "swtpm"), "socket", "--tpm2", "--tpmstate", "dir="+dir, "--ctrl", "type=unixio,path="+socket, "--terminate")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		os.RemoveAll(sockets)
-	})
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Stat(socket); err == nil {
-			break
-		}
-		if time.Since(begin) > 30*time.Second {
-			t.Fatal("swtpm makes no socket")
-		}
-	}
+	socket := oracle.TPM(t, dir, "ctrl", "--terminate")
 	return []string{"-chardev", "socket,id=tpm,path=" + socket, "-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-crb,tpmdev=tpm0"}
 }
 

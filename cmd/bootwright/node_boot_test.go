@@ -1,21 +1,14 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/bootwright/bootwright/internal/authoritytest"
 	"github.com/bootwright/bootwright/internal/vm/vmtest"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/configarea/configareatest"
@@ -61,30 +54,12 @@ const nodeMachine = `machine:
 // nodeConfig is a configuration with it, a certificate authority beside rubbish, and a watchdog.
 func nodeConfig(t *testing.T) string {
 	t.Helper()
-	good := authority(t)
+	good := string(authoritytest.New(t).PEM)
 	certs := "  " + strings.ReplaceAll(strings.TrimSpace(good+"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"+good), "\n", "\n  ")
 	text := strings.Replace(configareatest.Worker("node"), "machine:\n", nodeMachine, 1)
 	text = strings.Replace(text, "    disk: /dev/sda\n", "    disk: /dev/sda\n    extraKernelArgs: [panic=0, talos.platform=metal, -slab_nomerge]\n", 1)
 	return text + "---\napiVersion: v1alpha1\nkind: TrustedRootsConfig\nname: custom-ca\ncertificates: |-\n" + certs +
 		"\n---\napiVersion: v1alpha1\nkind: WatchdogTimerConfig\ndevice: /dev/watchdog0\ntimeout: 30s\n"
-}
-
-// authority is the certificate of one, in PEM.
-func authority(t *testing.T) string {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "custom"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
 // TestBootNode boots a machine that is asked for all sorts of settings, some of which cannot be.

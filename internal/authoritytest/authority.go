@@ -40,13 +40,20 @@ func New(t testing.TB) *Authority {
 	return &Authority{cert, encode("CERTIFICATE", der), key}
 }
 
-// Issue makes a certificate for 127.0.0.1 and hosts, of servers and clients, that ends at a time, and its key, as PEM.
+// Issue makes a certificate for 127.0.0.1 and hosts, names or addresses, of servers and clients, that ends at a time, and its key, as PEM.
 func (a *Authority) Issue(t testing.TB, end time.Time, hosts ...string) (cert, key []byte) {
 	t.Helper()
 	k := newKey(t)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: end, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: hosts,
+		SerialNumber: big.NewInt(2), NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: end, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	for _, h := range hosts {
+		if ip := net.ParseIP(h); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, h)
+		}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.Cert, k.Public(), a.key)
 	if err != nil {

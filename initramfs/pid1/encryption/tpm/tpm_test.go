@@ -6,13 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/google/go-tpm/tpm2"
 	"github.com/google/go-tpm/tpm2/transport"
@@ -25,30 +23,7 @@ import (
 // start starts swtpm with the state in dir, as a machine does at its boot, and measures into PCRs.
 func start(t *testing.T, dir string, measured map[int]string) TPM {
 	t.Helper()
-	program := oracle.Need(t, "swtpm")
-	sockets, err := os.MkdirTemp("", "tpm") // names of sockets are short
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(sockets, "s")
-	cmd := exec.Command(program, "socket", "--tpm2", "--tpmstate", "dir="+dir, "--server", "type=unixio,path="+socket,
-		"--flags", "not-need-init,startup-clear", "--log", "file="+filepath.Join(sockets, "log"))
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		os.RemoveAll(sockets)
-	})
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Stat(socket); err == nil {
-			break
-		}
-		if time.Since(begin) > 10*time.Second {
-			t.Fatal("swtpm makes no socket")
-		}
-	}
+	socket := oracle.TPM(t, dir, "server", "--flags", "not-need-init,startup-clear", "--log", "file="+filepath.Join(t.TempDir(), "log"))
 	device := TPM{Open: func() (transport.TPMCloser, error) { return linuxudstpm.Open(socket) }}
 	for pcr, what := range measured {
 		measure(t, device, pcr, what)
