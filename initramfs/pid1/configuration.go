@@ -40,7 +40,7 @@ func (b *boot) newConfiguration() *current.Config {
 // findConfig looks for a configuration elsewhere if none came with the image, and again when it is told to.
 func (b *boot) findConfig() error {
 	if s, _ := b.volumes.Status().Get(); s.Locked[layout.State] { // its key may be with a service in the network
-		b.awaitVolume(layout.State, stateWait, true)
+		b.warn(b.awaitVolume(layout.State, stateWait, true))
 	}
 	f, err := b.finder()
 	o := current.Outside{Find: func(ctx context.Context) (documents.Given, error) { return f.Find(ctx, b.variables()) }}

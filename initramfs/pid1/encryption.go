@@ -23,7 +23,7 @@ const tpmDevice = "/dev/tpmrm0"
 
 // newOpener is what opens encrypted volumes.
 func (b *boot) newOpener() *encryption.Opener {
-	return encryption.New(encryption.Deps{M: b.m, Log: b.say(), Keys: b.keyMachine})
+	return encryption.New(encryption.Deps{M: b.m, Log: b.say(), Keys: b.keyMachine, Slow: b.volumes.Slow})
 }
 
 // openEncrypted opens encrypted volumes, and reports how they are.

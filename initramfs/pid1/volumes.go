@@ -1,8 +1,10 @@
 package pid1
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/bootwright/bootwright/initramfs/pid1/volumes"
@@ -13,7 +15,8 @@ import (
 	plan "github.com/bootwright/bootwright/machine/volumes"
 )
 
-// What a boot waits for a volume, which may have to be made, at most; after that it goes on, and so does the volume.
+// How long a boot waits for a volume, which may have to be made, while nothing is done for it; after that it goes on, and so does
+// the volume.
 const (
 	stateWait = 30 * time.Second
 	varWait   = time.Minute
@@ -36,7 +39,7 @@ func (b *boot) startVolumes() error {
 	})
 	b.group.Run("volumes", b.volumes.Run)
 	b.group.Run("keep-config", b.current.Keep)
-	b.awaitVolume(layout.State, stateWait, false)
+	b.warn(b.awaitVolume(layout.State, stateWait, false))
 	return errors.Join(err, wrong)
 }
 
@@ -48,24 +51,43 @@ func (b *boot) discover(ctx context.Context) ([]blockdev.Disk, []blockdev.Volume
 }
 
 // awaitVolume waits until nothing more becomes of a volume by itself, with the configuration that there is. One that is locked
-// is waited for where another attempt to open it may fare better.
-func (b *boot) awaitVolume(id string, limit time.Duration, locked bool) {
-	ctx, cancel := context.WithTimeout(b.group.Context(), limit)
-	defer cancel()
-	s, err := b.volumes.Status().Wait(ctx, func(s volumes.Status) bool {
+// is waited for where another attempt to open it may fare better. Each step that is done, such as a key derived, gives it the limit
+// anew, and one that takes longer is waited for. The error is that the volume is not there.
+func (b *boot) awaitVolume(id string, limit time.Duration, locked bool) error {
+	is := func(s volumes.Status) bool {
 		now, _ := b.config.Get()
 		return s.Config == now && s.Settled(id) && !(locked && s.Locked[id])
-	})
-	if v := s.Volume(id); err != nil && b.group.Context().Err() == nil {
-		b.say().Warnf("volume %s is %s after %s; the boot goes on", id, v.Phase, limit)
+	}
+	for done := 0; ; {
+		ctx, cancel := context.WithTimeout(b.group.Context(), limit)
+		s, err := b.volumes.Status().Wait(ctx, func(s volumes.Status) bool { return is(s) || s.Done > done })
+		cancel()
+		if err != nil && s.Slow {
+			if s, _ = b.volumes.Status().Wait(b.group.Context(), func(s volumes.Status) bool { return !s.Slow || s.Done > done }); s.Done > done {
+				continue
+			}
+		}
+		switch {
+		case b.group.Context().Err() != nil || err == nil && is(s):
+			return nil
+		case err != nil:
+			return fmt.Errorf("volume %s is %s, and for %s nothing was done for it; the boot goes on without", id, cmp.Or(s.Volume(id).Phase, plan.Missing), limit)
+		}
+		done = s.Done
+	}
+}
+
+func (b *boot) warn(err error) {
+	if err != nil {
+		b.say().Warnf("%v", err)
 	}
 }
 
 // awaitVar waits for /var, if there is a configuration that says what is to be in it. Before there is a network that is of no
-// use where it is locked.
+// use where it is locked, and one that is late may still come in time.
 func (b *boot) awaitVar() error {
 	if c, _ := b.config.Get(); c != nil {
-		b.awaitVolume(layout.Ephemeral, varWait, false)
+		b.warn(b.awaitVolume(layout.Ephemeral, varWait, false))
 	}
 	return nil
 }
@@ -73,7 +95,7 @@ func (b *boot) awaitVar() error {
 // awaitLocked waits for /var once more, now that there is a network.
 func (b *boot) awaitLocked() error {
 	if c, _ := b.config.Get(); c != nil {
-		b.awaitVolume(layout.Ephemeral, varWait, true)
+		return b.awaitVolume(layout.Ephemeral, varWait, true)
 	}
 	return nil
 }

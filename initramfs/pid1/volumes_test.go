@@ -3,15 +3,21 @@ package pid1
 import (
 	"encoding/binary"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/gpt"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake"
+	"github.com/bootwright/bootwright/initramfs/pid1/supervise"
+	"github.com/bootwright/bootwright/initramfs/pid1/volumes"
 	"github.com/bootwright/bootwright/machine/bootreport"
 	"github.com/bootwright/bootwright/machine/configarea"
 	"github.com/bootwright/bootwright/machine/configarea/configareatest"
 	"github.com/bootwright/bootwright/machine/layout"
+	plan "github.com/bootwright/bootwright/machine/volumes"
 )
 
 // xfs is the superblock of a file system of size bytes.
@@ -80,6 +86,43 @@ func TestState(t *testing.T) {
 			if name == "not good" && len(r.Errors) == 0 {
 				t.Error("nobody says that the configuration in STATE is not good")
 			}
+		})
+	}
+}
+
+// TestAwaitVolume: a boot waits while something is done for a volume, and says it where it goes on without.
+func TestAwaitVolume(t *testing.T) {
+	for name, c := range map[string]struct {
+		steps int // keys derived one after another, each in 80 s, until the volume is there
+		fault error
+		comes bool
+		want  string
+	}{
+		"at once":      {0, nil, true, ""},
+		"slowly":       {9, nil, true, ""},
+		"never":        {0, nil, false, "volume EPHEMERAL is provisioned, and for 1m0s nothing was done for it; the boot goes on without"},
+		"not, at last": {3, nil, false, "volume EPHEMERAL is provisioned, and for 1m0s nothing was done for it"},
+		"fails":        {9, syscall.EIO, true, "volume EPHEMERAL is provisioned"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &boot{volumes: volumes.New(volumes.Deps{}), group: supervise.New(nil, nil)}
+				s := volumes.Status{Trying: true, Volumes: []plan.Volume{{Spec: plan.Spec{ID: layout.Ephemeral}, Phase: plan.Provisioned}}}
+				b.volumes.Status().Set(s)
+				go func() {
+					for range c.steps {
+						b.volumes.Slow(func() error { time.Sleep(80 * time.Second); return c.fault })
+					}
+					if s, _ := b.volumes.Status().Get(); c.comes {
+						s.Mounts = map[string]string{layout.Ephemeral: "/var"}
+						b.volumes.Status().Set(s)
+					}
+				}()
+				err := b.awaitVolume(layout.Ephemeral, varWait, true)
+				if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
+					t.Errorf("%v, want %q", err, c.want)
+				}
+			})
 		})
 	}
 }

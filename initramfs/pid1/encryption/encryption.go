@@ -46,9 +46,10 @@ type Log interface {
 type Deps struct {
 	M       Machine
 	Log     Log
-	Keys    func() keys.Machine // what keys are made of, at the time
-	Program string              // cryptsetup; "" is luks.Program
-	Scratch string              // a folder in memory; "" is /run/bootwright
+	Keys    func() keys.Machine      // what keys are made of, at the time
+	Slow    func(func() error) error // runs what takes its time, such as deriving a key; nil runs it here
+	Program string                   // cryptsetup; "" is luks.Program
+	Scratch string                   // a folder in memory; "" is /run/bootwright
 }
 
 // Opener opens volumes, for one goroutine.
@@ -67,7 +68,7 @@ type attempt struct {
 // New is an Opener.
 func New(d Deps) *Opener {
 	d.Scratch = cmp.Or(d.Scratch, "/run/bootwright")
-	return &Opener{d, luks.Cryptsetup{Processes: d.M, Program: d.Program}, map[attempt]error{}}
+	return &Opener{d, luks.Cryptsetup{Processes: d.M, Program: d.Program, Slow: d.Slow}, map[attempt]error{}}
 }
 
 // Name is the name of a volume's mapping in /dev/mapper.

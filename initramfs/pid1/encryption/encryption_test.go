@@ -51,6 +51,8 @@ type machine struct {
 	mapped  string
 	ops     int // done since the boot
 	tests   int // of keys
+	derived int // keys, and told of
+	told    int
 	power   int // fails after that many; -1 never
 	unsaved []change
 	lose    *rand.Rand // which unsaved writes are lost with the power; nil loses none
@@ -104,7 +106,10 @@ func (m *machine) step() error {
 func (m *machine) boot(power int) *Opener {
 	m.ops, m.power, m.mapped, m.log = 0, power, "", nil
 	return New(Deps{
-		M: m, Log: m, Program: m.program, Scratch: filepath.Join(filepath.Dir(m.disk), "run"),
+		M: m, Log: m, Program: m.program, Slow: func(run func() error) error {
+			m.told++
+			return run()
+		}, Scratch: filepath.Join(filepath.Dir(m.disk), "run"),
 		Keys: func() keys.Machine { return keys.Machine{UUID: m.uuid, Passphrase: luks.Cheap(), Dial: m.kms.dial} },
 	})
 }
@@ -117,6 +122,7 @@ func (m *machine) Warnf(format string, args ...any) { m.Infof(format, args...) }
 // Start follows kernel.Processes.
 func (m *machine) Start(c kernel.Command) (kernel.Process, error) {
 	isTest := slices.Contains(c.Args, "--test-passphrase")
+	m.derived += derivations(c.Args)
 	switch what := c.Args[0]; {
 	case what == "status" && m.mapped == "":
 		c.Path, c.Args = "/bin/sh", []string{"-c", "exit 4"}
@@ -140,6 +146,41 @@ func (m *machine) Start(c kernel.Command) (kernel.Process, error) {
 		}
 	}
 	return m.Machine.Start(c)
+}
+
+// derivations are how many keys a command derives from passphrases.
+func derivations(args []string) (n int) {
+	byVolumeKey := slices.Contains(args, "--volume-key-file")
+	switch args[0] {
+	case "luksFormat":
+		return 1
+	case "luksAddKey":
+		n = 1
+		fallthrough
+	case "open":
+		if !byVolumeKey {
+			n++
+		}
+	}
+	return n
+}
+
+// TestDerivations: a new key is derived when it is put into its slot and when that is tried; later, one opens the volume and the
+// others are tried.
+func TestDerivations(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	c := encryption(t, "0 nodeID", "2 static a")
+	for i, want := range []int{4, 2} {
+		m.derived, m.told = 0, 0
+		if m.open(c); m.derived != want || m.told < want {
+			t.Errorf("boot %d: %d keys were derived, and %d steps told of; want %d", i+1, m.derived, m.told, want)
+		}
+	}
+	left, err := os.ReadDir(filepath.Join(filepath.Dir(m.disk), "run"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("the volume's key, or its header, is still in memory: %v, %v", left, err)
+	}
 }
 
 // OpenDisk follows kernel.Disks.

@@ -74,6 +74,8 @@ type Status struct {
 	Meta    meta.Values       // the values of META
 	Locked  map[string]bool   // volumes that cannot be opened for now; it is tried again and again
 	Trying  bool              // something is being done
+	Done    int               // how many steps were done so far, and keys derived
+	Slow    bool              // a key is being derived, which has a limit of its own
 	Config  *config.Config    // for which the volumes were planned
 }
 
@@ -92,6 +94,27 @@ func (s Status) Volume(id string) volumes.Volume {
 func (s Status) Settled(id string) bool {
 	v := s.Volume(id)
 	return s.Mounts[id] != "" || !s.Trying && v.Phase != ""
+}
+
+// did counts what is done: who waits for a volume knows that there is progress.
+func (r *Runner) did() {
+	s, _ := r.status.Get()
+	s.Done++
+	r.status.Set(s)
+}
+
+// Slow runs, for who is called by the Runner, what takes its time and has a limit of its own.
+func (r *Runner) Slow(run func() error) error {
+	s, _ := r.status.Get()
+	s.Slow = true
+	r.status.Set(s)
+	err := run()
+	s, _ = r.status.Get()
+	if s.Slow = false; err == nil {
+		s.Done++
+	}
+	r.status.Set(s)
+	return err
 }
 
 // Runner makes and mounts the volumes.
@@ -243,6 +266,7 @@ func (r *Runner) obey(ctx context.Context, m volumes.Machine, plan volumes.Plan)
 			continue
 		}
 		progress = true
+		r.did()
 	}
 	if plan.Wiping() {
 		if !failed {
@@ -298,7 +322,8 @@ func orDisk(volume string) string {
 
 // publish sets the status and reports what has changed.
 func (r *Runner) publish(plan volumes.Plan, c *config.Config, trying bool) {
-	s := Status{Volumes: slices.Clone(plan.Volumes), Mounts: map[string]string{}, Meta: r.meta, Locked: maps.Clone(r.locked), Config: c, Trying: trying}
+	old, _ := r.status.Get()
+	s := Status{Done: old.Done, Volumes: slices.Clone(plan.Volumes), Mounts: map[string]string{}, Meta: r.meta, Locked: maps.Clone(r.locked), Config: c, Trying: trying}
 	for _, m := range r.mounts {
 		s.Mounts[m.Volume] = m.Target
 	}

@@ -88,7 +88,8 @@ func (o FormatOptions) withDefaults() FormatOptions {
 // Cryptsetup runs cryptsetup by Processes.
 type Cryptsetup struct {
 	Processes kernel.Processes
-	Program   string // "" is Program
+	Program   string                   // "" is Program
+	Slow      func(func() error) error // runs what may take until longLimit; nil runs it here
 }
 
 // Errors that callers tell apart.
@@ -234,7 +235,15 @@ func (c Cryptsetup) run(ctx context.Context, limit time.Duration, stdin []byte, 
 	if command.Path == "" {
 		command.Path = Program
 	}
-	out, err := kernel.Output(ctx, c.Processes, command)
+	var out []byte
+	run := func() (err error) {
+		out, err = kernel.Output(ctx, c.Processes, command)
+		return err
+	}
+	if c.Slow == nil || limit < longLimit {
+		c.Slow = func(run func() error) error { return run() }
+	}
+	err := c.Slow(run)
 	if err != nil {
 		err = fmt.Errorf("cryptsetup %s: %w", args[0], err)
 	}
