@@ -154,7 +154,7 @@ func (d documented) run(t *testing.T, dir string) {
 	if built {
 		got, want = unnumbered(strings.ReplaceAll(got, "\r", "")), unnumbered(want)
 	}
-	if !printed(strings.Split(got, "\n"), strings.Split(want, "\n")) {
+	if !clitest.Printed(strings.Split(got, "\n"), strings.Split(want, "\n")) {
 		t.Errorf("%s\nprints\n%s\nnot\n%s", d.command, text, strings.Join(d.want, "\n"))
 	}
 }
@@ -182,29 +182,4 @@ func withoutProgress(text string) string {
 func unnumbered(text string) string {
 	text = regexp.MustCompile(`\b[0-9a-f]{12,}\b|\b[0-9A-Fa-f]{4,8}(-[0-9A-Fa-f]{4,12})+\b`).ReplaceAllString(text, "#")
 	return regexp.MustCompile(`\b[0-9]+([.-][0-9]+)*(-cloud)?( [KMG]?i?B\b)?`).ReplaceAllString(text, "#")
-}
-
-// printed reports whether got is want, where "..." stands for any lines.
-func printed(got, want []string) bool {
-	switch {
-	case len(want) == 0:
-		return len(got) == 0
-	case want[0] == "...":
-		for skip := range len(got) + 1 {
-			if printed(got[skip:], want[1:]) {
-				return true
-			}
-		}
-		return false
-	}
-	return len(got) > 0 && matches(got[0], want[0]) && printed(got[1:], want[1:])
-}
-
-// matches reports whether a line is what is wanted, where "..." stands for any text.
-func matches(line, want string) bool {
-	parts := strings.Split(want, "...")
-	for i, p := range parts {
-		parts[i] = regexp.QuoteMeta(p)
-	}
-	return regexp.MustCompile("^" + strings.Join(parts, ".*") + "$").MatchString(line)
 }

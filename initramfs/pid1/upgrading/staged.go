@@ -52,7 +52,7 @@ func (s *System) Staged(ctx context.Context, d Staging) error {
 	return d.Add(services.Service{
 		Name: Name, Needs: []string{containerd.Name}, Restart: services.UntilSuccess, Console: true,
 		Waits: installerrun.Waits(machineOf(c).Registries, image, d.Network, d.Time),
-		Run: func(ctx context.Context, output io.Writer) error { return s.upgrade(ctx, d, image, options, output) },
+		Run:   func(ctx context.Context, output io.Writer) error { return s.upgrade(ctx, d, image, options, output) },
 	})
 }
 

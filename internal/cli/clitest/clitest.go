@@ -106,7 +106,7 @@ func Manual(t *testing.T, page, dir string) {
 				if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 					t.Fatal(err)
 				}
-				if !printed(slices.Collect(strings.Lines(out)), c.want) {
+				if !Printed(slices.Collect(strings.Lines(out)), c.want) {
 					t.Errorf("line %d: %s\nprints\n%s\nnot\n%s", c.line, c.command, out, strings.Join(c.want, ""))
 				}
 			}
@@ -142,15 +142,15 @@ func sessions(text string) [][]command {
 	return out
 }
 
-// printed reports whether got is want.
-func printed(got, want []string) bool {
+// Printed reports whether the lines of got are those of want, where "..." stands for any text in a line, and alone for any lines.
+func Printed(got, want []string) bool {
 	switch {
 	case len(want) == 0:
 		return len(got) == 0
-	case want[0] == "...\n":
-		return printed(got, want[1:]) || len(got) > 0 && printed(got[1:], want)
+	case strings.TrimSuffix(want[0], "\n") == "...":
+		return Printed(got, want[1:]) || len(got) > 0 && Printed(got[1:], want)
 	}
-	return len(got) > 0 && matches(got[0], want[0]) && printed(got[1:], want[1:])
+	return len(got) > 0 && matches(got[0], want[0]) && Printed(got[1:], want[1:])
 }
 
 // matches reports whether a line is what is wanted.

@@ -26,7 +26,7 @@ func TestPrinted(t *testing.T) {
 		{"took 12 ms\n", "took ... ms\n", true},
 		{"took 12 s\n", "took ... ms\n", false},
 	} {
-		if got := printed(slices.Collect(strings.Lines(c.got)), slices.Collect(strings.Lines(c.want))); got != c.same {
+		if got := Printed(slices.Collect(strings.Lines(c.got)), slices.Collect(strings.Lines(c.want))); got != c.same {
 			t.Errorf("%q for %q: %v", c.got, c.want, got)
 		}
 	}
