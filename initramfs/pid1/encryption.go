@@ -23,7 +23,9 @@ const tpmDevice = "/dev/tpmrm0"
 
 // newOpener is what opens encrypted volumes.
 func (b *boot) newOpener() *encryption.Opener {
-	return encryption.New(encryption.Deps{M: b.m, Log: b.say(), Keys: b.keyMachine, Slow: b.volumes.Slow})
+	return encryption.New(encryption.Deps{
+		M: b.m, Log: b.say(), Keys: b.keyMachine, Slow: func(run func() error) error { return b.volumes.Slow(run) },
+	})
 }
 
 // openEncrypted opens encrypted volumes, and reports how they are.

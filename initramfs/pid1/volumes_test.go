@@ -10,6 +10,7 @@ import (
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/gpt"
+	"github.com/bootwright/bootwright/initramfs/pid1/console"
 	"github.com/bootwright/bootwright/initramfs/pid1/kernel/fake"
 	"github.com/bootwright/bootwright/initramfs/pid1/supervise"
 	"github.com/bootwright/bootwright/initramfs/pid1/volumes"
@@ -106,12 +107,14 @@ func TestAwaitVolume(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := &boot{volumes: volumes.New(volumes.Deps{}), group: supervise.New(nil, nil)}
+				b := &boot{m: fake.New(t, nil), group: supervise.New(nil, nil), log: &console.Log{}}
+				opener := b.newOpener() // which is there before the volumes
+				b.volumes = volumes.New(volumes.Deps{})
 				s := volumes.Status{Trying: true, Volumes: []plan.Volume{{Spec: plan.Spec{ID: layout.Ephemeral}, Phase: plan.Provisioned}}}
 				b.volumes.Status().Set(s)
 				go func() {
 					for range c.steps {
-						b.volumes.Slow(func() error { time.Sleep(80 * time.Second); return c.fault })
+						opener.Slow(func() error { time.Sleep(80 * time.Second); return c.fault })
 					}
 					if s, _ := b.volumes.Status().Get(); c.comes {
 						s.Mounts = map[string]string{layout.Ephemeral: "/var"}
