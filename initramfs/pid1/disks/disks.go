@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -127,7 +128,7 @@ const (
 func listen(ctx context.Context, events kernel.UeventReader, changed chan<- change) error {
 	for {
 		e, err := events.Read()
-		c := change{e["DEVNAME"], unseen}
+		c := change{strings.ReplaceAll(e["DEVNAME"], "/", "!"), unseen} // as /sys has it
 		switch {
 		case errors.Is(err, kernel.ErrLost):
 			c.name = everything

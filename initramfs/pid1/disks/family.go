@@ -31,6 +31,9 @@ func (f *family) ask(m Machine, again []device, number uint64) {
 	if f.hung && len(f.answer) == 0 {
 		return
 	}
+	if f.answer != nil { // nobody has fetched what was read
+		again = f.members
+	}
 	for _, d := range again {
 		f.seen[d.name] = number
 	}
