@@ -20,16 +20,15 @@ import (
 type steps struct {
 	line []byte
 	next []step
-	err  error // of the first that could not be done
-	last *bootreport.Report
 }
 
+// step waits for a report, and does something.
 type step struct {
 	when func(*bootreport.Report) bool
 	do   func(*bootreport.Report) error
 }
 
-// Write gets the machine's console.
+// Write gets the machine's console. An error, of something that could not be done, ends the machine.
 func (s *steps) Write(p []byte) (int, error) {
 	for rest := p; ; {
 		piece, after, whole := bytes.Cut(rest, []byte("\n"))
@@ -37,12 +36,11 @@ func (s *steps) Write(p []byte) (int, error) {
 		if !whole {
 			return len(p), nil
 		}
-		if r, err := bootreport.Find(append(s.line, '\n')); err == nil {
-			s.last = r
-			if len(s.next) > 0 && s.err == nil && s.next[0].when(r) {
-				s.err = s.next[0].do(r)
-				s.next = s.next[1:]
+		if r, err := bootreport.Find(append(s.line, '\n')); err == nil && len(s.next) > 0 && s.next[0].when(r) {
+			if err := s.next[0].do(r); err != nil {
+				return 0, err
 			}
+			s.next = s.next[1:]
 		}
 		s.line, rest = s.line[:0], after
 	}
@@ -93,8 +91,8 @@ func TestBootUnplugged(t *testing.T) {
 	}}
 	o.Serial = s
 	console := vmtest.Boot(t, o)
-	if s.err != nil || len(s.next) > 0 {
-		t.Fatalf("%v, and %d steps are left:\n%s", s.err, len(s.next), said(console))
+	if len(s.next) > 0 {
+		t.Fatalf("%d steps are left:\n%s", len(s.next), said(console))
 	}
 	t.Logf("without its disk: %+v", data(without))
 	if v := data(without); v.Location != "" || !strings.Contains(v.Reason, device) {
