@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"unicode"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bootwright/bootwright/formats/blob"
+	"github.com/bootwright/bootwright/formats/fat"
 	"github.com/bootwright/bootwright/formats/gpt"
 	"github.com/bootwright/bootwright/internal/cli"
 	"github.com/bootwright/bootwright/internal/report"
@@ -137,6 +139,9 @@ func (o *upgradeOptions) mount() (unmount func() error, err error) {
 		}
 		undo = append(undo, func() error { return os.Remove(dir) })
 		device := partitionPath(o.disk, p.Number)
+		if err := reclaim(device); err != nil && report.KindOf(err) != report.Unsupported {
+			return unmount, fmt.Errorf("reclaim %s: %w", device, err)
+		}
 		if err := unix.Mount(device, dir, "vfat", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 			return unmount, fmt.Errorf("mount %s: %w", device, err)
 		}
@@ -147,6 +152,33 @@ func (o *upgradeOptions) mount() (unmount func() error, err error) {
 		return unmount, report.Errorf(report.Invalid, "%s has neither of the partitions EFI and BOOT", o.disk)
 	}
 	return unmount, nil
+}
+
+// reclaim frees what a power cut during an earlier upgrade has left in use and without a name: it may be what the new system needs.
+func reclaim(device string) error {
+	f, err := os.OpenFile(device, os.O_RDWR|unix.O_EXCL, 0)
+	if errors.Is(err, unix.EBUSY) { // it is mounted
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	v, err := blob.OpenFile(device)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	if _, err := fat.Reclaim(volume{v, f}); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// volume is one that can be changed.
+type volume struct {
+	blob.Blob
+	io.WriterAt
 }
 
 // partitionPath is how Linux calls a partition: /dev/sda1, /dev/nvme0n1p1.

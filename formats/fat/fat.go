@@ -4,7 +4,7 @@
 // A volume is planned, not filled: folders first, then files, each in one run of clusters at an offset that is known
 // before a byte is written, contents by reference.
 //
-// It leaves out writing FAT12, changing a volume in place, owners, symbolic links, devices, and the flags by which some
+// It leaves out writing FAT12, changing a volume in place but for Reclaim, owners, symbolic links, devices, and the flags by which some
 // systems store lower-case short names (it reads them; it writes a long name instead).
 package fat
 

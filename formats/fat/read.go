@@ -165,15 +165,7 @@ func (r *reader) content(runs []run, size int64) blob.Blob {
 
 // folder adds what is in a folder to the tree and returns the folders among it.
 func (r *reader) folder(f folderRef) ([]folderRef, error) {
-	slots := blob.Slice(r.b, r.g.rootStart(), r.g.rootSlots*slotSize)
-	if !f.fixed {
-		runs, err := r.chain(f.first, -1, r.g.count(maxSlots*slotSize))
-		if err != nil {
-			return nil, err
-		}
-		slots = r.content(runs, maxSlots*slotSize)
-	}
-	p, err := blob.ReadAll(slots, maxSlots*slotSize)
+	p, err := r.slots(f)
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +189,19 @@ func (r *reader) folder(f folderRef) ([]folderRef, error) {
 		}
 	}
 	return folders, nil
+}
+
+// slots are all entries of a folder.
+func (r *reader) slots(f folderRef) ([]byte, error) {
+	slots := blob.Slice(r.b, r.g.rootStart(), r.g.rootSlots*slotSize)
+	if !f.fixed {
+		runs, err := r.chain(f.first, -1, r.g.count(maxSlots*slotSize))
+		if err != nil {
+			return nil, err
+		}
+		slots = r.content(runs, maxSlots*slotSize)
+	}
+	return blob.ReadAll(slots, maxSlots*slotSize)
 }
 
 // entry adds one entry of folder f to the tree; for a folder it returns where to go on.

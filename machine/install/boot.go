@@ -92,7 +92,7 @@ func (s System) addBoot(ctx context.Context, a *bootassets.Assets, r Result, onl
 		return nil, err
 	}
 	for _, f := range files {
-		if next.Holds(path.Join(bootentry.Boot, f.Name)) {
+		if only.Holds(path.Join(bootentry.Boot, f.Name)) {
 			kept = append(kept, f.Name)
 		}
 	}

@@ -444,6 +444,7 @@ func TestUpgradePowerCut(t *testing.T) {
 		startBIOS(t, from.Boot.(*folder), true)
 	}
 	newUKI, err := a.UKI(line(t, a))
+	tight(t, from, a)
 	uki := map[string][]byte{upgradeID(t, a): content(t, newUKI, err)}
 	oldUKI, err := old.UKI(line(t, old))
 	uki[oldID] = content(t, oldUKI, err)
@@ -493,6 +494,16 @@ func TestUpgradePowerCut(t *testing.T) {
 		t.Errorf("%d cuts, %v", cuts, states)
 	}
 	t.Logf("%d cuts, %v", cuts, states)
+}
+
+// tight leaves room for a beside the system to keep, and for no more.
+func tight(t *testing.T, s System, a *bootassets.Assets) {
+	t.Helper()
+	efi, boot := s.EFI.(*folder), s.Boot.(*folder)
+	both := System{EFI: efi.clone(-1, false), Boot: boot.clone(-1, false)}
+	upgrade(t, both, a, Boot{})
+	const menus = 4 << 10 // that are being written
+	efi.room, boot.room = both.EFI.(*folder).used()+slack+menus, both.Boot.(*folder).used()+slack+menus
 }
 
 // TestGoodPowerCut cuts the power when a new system becomes good, which may leave it two names. It stays whole, also as what the next upgrade
