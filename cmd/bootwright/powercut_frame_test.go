@@ -38,8 +38,6 @@ type scenario struct {
 	until string
 	// most is how many cuts are booted at most; 0 for as many as is asked for.
 	most int
-	// asked: cuts are booted with BOOTWRIGHT_POWERCUT_STATES only.
-	asked bool
 	// judge has other programs look at a disk, and returns how many there were to say something; may be nil.
 	judge func(t *testing.T, disk blob.Blob) int
 	// secrets open the encrypted volumes, if there are any.
@@ -241,10 +239,6 @@ func (s *scenario) cuts(n int) []int {
 
 // cutAll boots what power cuts leave.
 func (s *scenario) cutAll(t *testing.T) {
-	if s.asked && os.Getenv("BOOTWRIGHT_POWERCUT_STATES") == "" {
-		t.Logf("NOT BOOTED: cuts of this scenario are booted by `make test-powercut` only; docs/reliability.md says why")
-		return
-	}
 	t.Run("cut", func(t *testing.T) {
 		n := states()
 		if s.most > 0 {
