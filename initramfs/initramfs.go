@@ -50,8 +50,7 @@ type Parts struct {
 	Release release.Release
 
 	Extensions *Extensions // nil for none
-
-	Documents blob.Blob // an area of machine configurations; nil for none
+	Documents  blob.Blob   // an area of machine configurations; nil for none
 }
 
 // Encoder names what compresses the pieces; the same inputs and the same Encoder give the same bytes.

@@ -217,11 +217,9 @@ func (f *Files) write(name string, s state) error {
 	if err := f.unmount(name); err != nil {
 		return err
 	}
-	if err := f.m.Mount(kernel.Mount{Source: path.Join("/var", name), Target: name, Flags: kernel.ReadOnly}); err != nil {
-		return err
-	}
-	f.mounted[name] = true
-	return nil
+	err := f.m.Mount(kernel.Mount{Source: path.Join("/var", name), Target: name, Flags: kernel.ReadOnly})
+	f.mounted[name] = err == nil
+	return err
 }
 
 func (f *Files) unmount(name string) error {

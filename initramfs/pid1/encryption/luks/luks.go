@@ -5,10 +5,10 @@ package luks
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -231,10 +231,7 @@ func (c Cryptsetup) Close(ctx context.Context, name string) error {
 func (c Cryptsetup) run(ctx context.Context, limit time.Duration, stdin []byte, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, report.Errorf(report.Unavailable, "not done after %s", limit))
 	defer cancel()
-	command := kernel.Command{Path: c.Program, Args: args, Stdin: io.Reader(bytes.NewReader(stdin))}
-	if command.Path == "" {
-		command.Path = Program
-	}
+	command := kernel.Command{Path: cmp.Or(c.Program, Program), Args: args, Stdin: bytes.NewReader(stdin)}
 	var out []byte
 	run := func() (err error) {
 		out, err = kernel.Output(ctx, c.Processes, command)
