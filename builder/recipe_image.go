@@ -23,7 +23,11 @@ func makeImage(k *kit) ([]File, error) {
 		return nil, err
 	}
 	spec, o := k.imageSpec(raw), k.plan.Output.ImageOptions
-	image, err := diskimage.Format(k.ctx, spec, o.DiskFormat, o.DiskFormatOptions)
+	options, err := profiles.ParseDiskOptions(o.DiskFormatOptions)
+	if err != nil {
+		return nil, err
+	}
+	image, err := diskimage.Format(k.ctx, spec, o.DiskFormat, options)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +39,11 @@ func makeImage(k *kit) ([]File, error) {
 		return nil, err
 	}
 	name, mediaType := diskimage.Name(spec, o.DiskFormat, k.plan.Output.OutFormat)
-	return []File{{name, mediaType, packed}}, nil
+	files := []File{{name, mediaType, packed}}
+	if options.Flat {
+		files = append(files, File{diskimage.Extent(spec), mediaType, raw})
+	}
+	return files, nil
 }
 
 // disk is the raw disk.

@@ -26,6 +26,8 @@ build() {
     make metal -o "$dir/$format" --set output.outFormat=raw --set "output.imageOptions.diskFormat=$format"
     digests "$format"
   done
+  make metal -o "$dir/flat" --set output.outFormat=raw --set output.imageOptions.diskFormat=vmdk --set output.imageOptions.diskFormatOptions=subformat=monolithicFlat
+  digests flat
   for profile in installer kubevirt; do
     make "$profile" --push "oci:$dir/images:$profile"
   done

@@ -61,7 +61,9 @@ func (p *Profile) imageWholeFaults() []fault {
 	refuse(bios && o.DiskSectorSize == 4096, "bootloader", o.Bootloader+" starts on a BIOS, which reads sectors of 512 bytes only", "use sd-boot")
 	options, _ := ParseDiskOptions(o.DiskFormatOptions) // was checked by itself
 	refuse(options.ClusterSize != 0 && o.DiskFormat != "qcow2", "diskFormatOptions", "cluster_size is of qcow2", "")
-	refuse(options.forVHD && o.DiskFormat != "vhd", "diskFormatOptions", "subformat and force_size are of vhd", "")
+	refuse(options.forVHD && o.DiskFormat != "vhd", "diskFormatOptions", "subformat=fixed and force_size are of vhd", "")
+	refuse(options.forVMDK && o.DiskFormat != "vmdk", "diskFormatOptions", "subformat=streamOptimized and subformat=monolithicFlat are of vmdk", "")
+	refuse(options.Flat && p.Output.OutFormat != "" && p.Output.OutFormat != "raw", "outFormat", "a monolithicFlat vmdk is two files, which "+p.Output.OutFormat+" cannot hold", "outFormat: raw")
 	refuse(p.Output.OutFormat == ".tar.gz" && o.DiskFormat != "" && o.DiskFormat != "raw", "diskFormat", "a .tar.gz holds a raw disk", "")
 	refuse(p.Output.OutFormat == OCIArchive && o.DiskFormat != "qcow2", "diskFormat", "an .oci.tar holds a qcow2", "diskFormat: qcow2")
 	return out
@@ -70,11 +72,14 @@ func (p *Profile) imageWholeFaults() []fault {
 // DiskOptions are ImageOptions.DiskFormatOptions, read.
 type DiskOptions struct {
 	ClusterSize int64 // of a qcow2, in bytes; 0 is its default
-	forVHD      bool
+	Flat        bool  // a vmdk in two files, descriptor and disk
+
+	forVHD, forVMDK bool
 }
 
-// ParseDiskOptions reads NAME=VALUE,… of those options of qemu-img -o that change something here: cluster_size for qcow2, and
-// for vhd subformat=fixed and force_size, which hold for all. Any other is Invalid.
+// ParseDiskOptions reads NAME=VALUE,… of those options of qemu-img -o that change something here: cluster_size for qcow2,
+// subformat=streamOptimized, which is the default, or monolithicFlat for vmdk, and for vhd subformat=fixed and force_size, which
+// hold for all. Any other is Invalid.
 func ParseDiskOptions(s string) (DiskOptions, error) {
 	var o DiskOptions
 	for option := range strings.SplitSeq(s, ",") {
@@ -83,6 +88,8 @@ func ParseDiskOptions(s string) (DiskOptions, error) {
 		case option == "":
 		case option == "subformat=fixed", option == "force_size", option == "force_size=on":
 			o.forVHD = true
+		case option == "subformat=streamOptimized", option == "subformat=monolithicFlat":
+			o.forVMDK, o.Flat = true, value == "monolithicFlat"
 		case name == "cluster_size":
 			n, err := parseSize(value)
 			if err != nil || n < 512 || n > 2<<20 || n&(n-1) != 0 {
@@ -90,7 +97,7 @@ func ParseDiskOptions(s string) (DiskOptions, error) {
 			}
 			o.ClusterSize = n
 		default:
-			return o, report.WithHint(report.Errorf(report.Invalid, "unknown option %.40q", option), "one of cluster_size=SIZE, subformat=fixed, force_size")
+			return o, report.WithHint(report.Errorf(report.Invalid, "unknown option %.40q", option), "one of cluster_size=SIZE, subformat=fixed, subformat=streamOptimized, subformat=monolithicFlat, force_size")
 		}
 	}
 	return o, nil

@@ -40,19 +40,21 @@ func TestImageProfiles(t *testing.T) {
 
 func TestImageFaults(t *testing.T) {
 	for text, want := range map[string]string{
-		"{bootloader: grub2}":                        `unknown boot loader "grub2" (did you mean grub?)`,
-		"{diskFormat: qcow}":                         `unknown disk format "qcow" (did you mean qcow2?)`,
-		"{diskSectorSize: 1024}":                     "sectors of 1024 bytes (512 or 4096)",
-		"{diskSize: 1000}":                           "a disk of 1000 bytes (whole MiB",
-		"{diskSize: -1048576}":                       "a disk of -1048576 bytes",
-		"{diskFormat: raw, diskFormatOptions: fast}": `unknown option "fast"`,
-		"{diskFormatOptions: cluster_size=5k}":       `"5k" is no size of clusters`,
-		"{diskFormatOptions: cluster_size=8k}":       "cluster_size is of qcow2",
-		"{diskFormatOptions: force_size}":            "of vhd",
-		"{bootloader: grub, diskSectorSize: 4096}":   "reads sectors of 512 bytes only (use sd-boot)",
-		"{diskFormat: qcow2}, outFormat: .tar.gz":    "a .tar.gz holds a raw disk",
-		"{diskFormat: vhd}, outFormat: .oci.tar":     "an .oci.tar holds a qcow2",
-		"{diskFormat: raw}, isoOptions: {label: A}":  "output.isoOptions: not used for image output",
+		"{bootloader: grub2}":                               `unknown boot loader "grub2" (did you mean grub?)`,
+		"{diskFormat: qcow}":                                `unknown disk format "qcow" (did you mean qcow2?)`,
+		"{diskSectorSize: 1024}":                            "sectors of 1024 bytes (512 or 4096)",
+		"{diskSize: 1000}":                                  "a disk of 1000 bytes (whole MiB",
+		"{diskSize: -1048576}":                              "a disk of -1048576 bytes",
+		"{diskFormat: raw, diskFormatOptions: fast}":        `unknown option "fast"`,
+		"{diskFormatOptions: cluster_size=5k}":              `"5k" is no size of clusters`,
+		"{diskFormatOptions: cluster_size=8k}":              "cluster_size is of qcow2",
+		"{diskFormatOptions: subformat=monolithicFlat}":     "subformat=monolithicFlat are of vmdk",
+		"{diskFormatOptions: subformat=twoGbMaxExtentFlat}": `unknown option "subformat=twoGbMaxExtentFlat"`,
+		"{diskFormatOptions: force_size}":                   "of vhd",
+		"{bootloader: grub, diskSectorSize: 4096}":          "reads sectors of 512 bytes only (use sd-boot)",
+		"{diskFormat: qcow2}, outFormat: .tar.gz":           "a .tar.gz holds a raw disk",
+		"{diskFormat: vhd}, outFormat: .oci.tar":            "an .oci.tar holds a qcow2",
+		"{diskFormat: raw}, isoOptions: {label: A}":         "output.isoOptions: not used for image output",
 	} {
 		p, err := Load("p", []byte("arch: amd64\nplatform: metal\noutput: {kind: image, imageOptions: "+text+"}"))
 		if err == nil {

@@ -41,22 +41,22 @@ type Spec struct {
 // Maker writes what has to be computed.
 type Maker func(ctx context.Context, w io.Writer) error
 
-// Format is the disk in a format of profiles.DiskFormats, with options as profiles.ParseDiskOptions reads them.
-func Format(ctx context.Context, s Spec, format, options string) (blob.Blob, error) {
+// Format is the disk in a format of profiles.DiskFormats. Of a flat vmdk it is the descriptor, which wants the raw disk in the file
+// Extent.
+func Format(ctx context.Context, s Spec, format string, o profiles.DiskOptions) (blob.Blob, error) {
 	switch format {
 	case "raw":
 		return s.Raw, nil
 	case "qcow2":
-		o, err := profiles.ParseDiskOptions(options)
-		if err != nil {
-			return nil, err
-		}
 		return qcow2.Format(s.Raw, qcow2.Options{ClusterSize: o.ClusterSize})
 	case "vhd":
 		return vhd.Format(s.Raw, vhd.Options{ID: s.ID("vhd"), Epoch: s.Epoch})
 	case "vhdx":
 		return vhdx.Format(s.Raw, vhdx.Options{ID: s.ID("vhdx"), SectorSize: s.Sector})
 	case "vmdk":
+		if o.Flat {
+			return vmdk.Flat(s.Raw.Size(), Extent(s), s.vmdkOptions())
+		}
 		return s.vmdk()
 	case "ova":
 		return s.ova(ctx)
@@ -64,11 +64,18 @@ func Format(ctx context.Context, s Spec, format, options string) (blob.Blob, err
 	return nil, report.Errorf(report.Unsupported, "unknown disk format %q", format)
 }
 
+// Extent is the name of the file with the disk of a flat vmdk.
+func Extent(s Spec) string { return s.Name + "-flat.vmdk" }
+
 func (s Spec) vmdk() (blob.Blob, error) {
-	id := s.ID("vmdk")
 	return s.Made(vmdk.Encoder, func(ctx context.Context, w io.Writer) error {
-		return vmdk.Stream(ctx, w, s.Raw, vmdk.Options{ID: binary.LittleEndian.Uint32(id[:]) >> 1})
+		return vmdk.Stream(ctx, w, s.Raw, s.vmdkOptions())
 	})
+}
+
+func (s Spec) vmdkOptions() vmdk.Options {
+	id := s.ID("vmdk")
+	return vmdk.Options{ID: binary.LittleEndian.Uint32(id[:]) >> 1}
 }
 
 // ova is the vmdk with its description.

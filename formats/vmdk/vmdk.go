@@ -1,7 +1,7 @@
 // Package vmdk writes VMware's disk images (Virtual Disk Format 5.0): the stream-optimized one that an OVA holds, compressed
-// and written in one pass.
+// and written in one pass, and the descriptor of a flat one, which is the disk as it is.
 //
-// Left out: reading, flat and sparse images that can be written to, chains of snapshots.
+// Left out: reading, sparse images that can be written to, disks in several pieces, chains of snapshots.
 package vmdk
 
 import (
@@ -230,29 +230,7 @@ func (s *stream) header(directoryAt uint64) []byte {
 }
 
 func (s *stream) descriptor() []byte {
-	text := []byte(descriptor(s.options.ID, s.disk.Size()))
+	size := s.disk.Size()
+	text := []byte(descriptor(s.options.ID, "streamOptimized", size, fmt.Sprintf(`RDONLY %d SPARSE "disk.vmdk"`, size/sector)))
 	return pad(text, blob.Align(int64(len(text)), sector))
-}
-
-// descriptor is the text that a disk of size bytes begins with.
-func descriptor(id uint32, size int64) string {
-	const heads, sectors = 255, 63
-	return fmt.Sprintf(`# Disk DescriptorFile
-version=1
-CID=%08x
-parentCID=ffffffff
-createType="streamOptimized"
-
-# Extent description
-RDONLY %d SPARSE "disk.vmdk"
-
-# The Disk Data Base
-#DDB
-
-ddb.adapterType = "lsilogic"
-ddb.geometry.cylinders = "%d"
-ddb.geometry.heads = "%d"
-ddb.geometry.sectors = "%d"
-ddb.virtualHWVersion = "13"
-`, id, size/sector, min(size/sector/heads/sectors, 65535), heads, sectors)
 }

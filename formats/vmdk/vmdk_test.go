@@ -69,6 +69,37 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// TestFlat: qemu-img finds the disk beside its descriptor.
+func TestFlat(t *testing.T) {
+	t.Parallel()
+	oracle.Need(t, "qemu-img")
+	d, dir := disks(t)["tables"], t.TempDir()
+	text, err := Flat(d.Size(), "disk-flat.vmdk", Options{ID: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, raw := filepath.Join(dir, "disk.vmdk"), filepath.Join(dir, "disk-flat.vmdk")
+	for name, content := range map[string]blob.Blob{file: text, raw: d} {
+		if err := blob.WriteFile(t.Context(), name, content, blob.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out := oracle.Run(t, "qemu-img", "info", "-f", "vmdk", file); !strings.Contains(out, "create type: monolithicFlat") {
+		t.Error(out)
+	}
+	if out := oracle.Run(t, "qemu-img", "compare", "-f", "vmdk", "-F", "raw", file, raw); !strings.Contains(out, "Images are identical") {
+		t.Error(out)
+	}
+	for _, name := range []string{"", `a"b`, "a/b"} {
+		if _, err := Flat(512, name, Options{}); report.KindOf(err) != report.Invalid {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if _, err := Flat(100, "x", Options{}); report.KindOf(err) != report.Invalid {
+		t.Error(err)
+	}
+}
+
 func streamed(t testing.TB, d blob.Blob) []byte {
 	t.Helper()
 	var b bytes.Buffer
