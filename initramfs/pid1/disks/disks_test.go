@@ -314,6 +314,7 @@ func TestLook(t *testing.T) {
 		expect := func(what, want string) {
 			t.Helper()
 			time.Sleep(time.Second)
+			synctest.Wait()
 			if got := strings.Join(slices.Sorted(maps.Keys(read)), " "); got != want {
 				t.Errorf("%s: read %q, want %q", what, got, want)
 			}
