@@ -1,7 +1,9 @@
 // Package vmdk writes VMware's disk images (Virtual Disk Format 5.0): the stream-optimized one that an OVA holds, compressed
-// and written in one pass, and the descriptor of a flat one, which is the disk as it is.
+// and written in one pass, and the descriptor of a flat one, which is the disk as it is. It reads sparse images in one file,
+// stream-optimized and not.
 //
-// Left out: reading, sparse images that can be written to, disks in several pieces, chains of snapshots.
+// Left out: writing sparse images that can be written to; disks in several pieces; chains of snapshots; ESX's own sparse
+// formats (COWD, SESparse); in reading, the second grain directory, which repairs damage to the first, and markers of tables.
 package vmdk
 
 import (
@@ -206,26 +208,22 @@ func (s *stream) finish() error {
 	return nil
 }
 
-// gdAtEnd in the header says that the footer knows where the grain directory is.
-const gdAtEnd = 1<<64 - 1
-
 func (s *stream) header(directoryAt uint64) []byte {
-	p := make([]byte, 0, sector)
-	u32 := func(v uint32) { p = binary.LittleEndian.AppendUint32(p, v) }
-	u64 := func(v uint64) { p = binary.LittleEndian.AppendUint64(p, v) }
-	const newlines, compressed, markers = 1, 1 << 16, 1 << 17
-	p = append(p, "KDMV"...)
-	u32(3) // version
-	u32(newlines | compressed | markers)
-	u64(uint64(s.disk.Size() / sector))
-	u64(grainSectors)
-	u64(descriptorAt)
-	u64(uint64(len(s.descriptor()) / sector))
-	u32(perTable)
-	u64(0) // no second grain directory
-	u64(directoryAt)
-	u64(overhead)
-	p = append(p, 0, '\n', ' ', '\r', '\n', 1, 0) // shut down cleanly, what a transfer as text would change, deflate
+	h := header{
+		Magic:          [4]byte([]byte(magic)),
+		Version:        3,
+		Flags:          newlineTest | compressed | markers,
+		Capacity:       uint64(s.disk.Size() / sector),
+		Grain:          grainSectors,
+		DescriptorAt:   descriptorAt,
+		DescriptorSize: uint64(len(s.descriptor()) / sector),
+		PerTable:       perTable,
+		DirectoryAt:    directoryAt,
+		Overhead:       overhead,
+		Newlines:       [4]byte([]byte(newlines)),
+		Compression:    deflate,
+	}
+	p, _ := binary.Append(nil, binary.LittleEndian, h) // all of its fields have sizes
 	return pad(p, sector)
 }
 
