@@ -10,6 +10,7 @@ import (
 
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/cpio"
+	"github.com/bootwright/bootwright/formats/tar"
 	"github.com/bootwright/bootwright/formats/tree"
 	"github.com/bootwright/bootwright/formats/zstd"
 	"github.com/bootwright/bootwright/machine/extlayers"
@@ -40,6 +41,17 @@ func openArchives(o *opener, it *Item, depth int) error {
 		off += end
 	}
 	it.fact("extensions", extensions(it))
+	return nil
+}
+
+// openTar shows the files of an archive, such as an OVA.
+func openTar(o *opener, it *Item, depth int) error {
+	sparse := func(_ string, _ int64, r io.Reader) (blob.Blob, error) { return o.readAll(r) }
+	t, err := tar.ReadBlob(it.Blob, tar.ReadOptions{MaxFiles: defaultItems, Spool: sparse})
+	if err != nil {
+		return err
+	}
+	o.tree(it, t, depth)
 	return nil
 }
 

@@ -5,37 +5,24 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/fat"
 	"github.com/bootwright/bootwright/formats/gpt"
 	"github.com/bootwright/bootwright/formats/iso9660"
-	"github.com/bootwright/bootwright/formats/qcow2"
-	"github.com/bootwright/bootwright/formats/vhdx"
 	"github.com/bootwright/bootwright/machine/meta"
 )
 
-func openQCOW2(o *opener, it *Item, depth int) error {
-	disk, err := qcow2.Read(it.Blob)
-	if err != nil {
-		return err
+// openVirtual looks into the disk that an image for virtual machines holds.
+func openVirtual(read func(blob.Blob) (*blob.Image, error)) func(*opener, *Item, int) error {
+	return func(o *opener, it *Item, depth int) error {
+		disk, err := read(it.Blob)
+		if err != nil {
+			return err
+		}
+		it.fact("disk size", fmt.Sprint(disk.Size()))
+		o.add(it, "disk", disk, depth)
+		return nil
 	}
-	it.fact("disk size", fmt.Sprint(disk.Size()))
-	o.add(it, "disk", disk, depth)
-	return nil
-}
-
-func openVMDK(_ *opener, it *Item, _ int) error {
-	it.Note = "its grains are compressed, and not looked into"
-	return nil
-}
-
-func openVHDX(o *opener, it *Item, depth int) error {
-	disk, err := vhdx.Read(it.Blob)
-	if err != nil {
-		return err
-	}
-	it.fact("disk size", fmt.Sprint(disk.Size()))
-	o.add(it, "disk", disk, depth)
-	return nil
 }
 
 // openMeta shows the values of a META partition, which are bytes of any kind.

@@ -3,6 +3,10 @@ package inspect
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"github.com/bootwright/bootwright/formats/qcow2"
+	"github.com/bootwright/bootwright/formats/vhdx"
+	"github.com/bootwright/bootwright/formats/vmdk"
 )
 
 // format is one kind of content: how it is recognised, and what looks inside.
@@ -16,9 +20,9 @@ type format struct {
 func formats() []format {
 	return []format{
 		{"iso9660", func(p probe) bool { return p.at(32769, "CD001") }, openISO},
-		{"qcow2", func(p probe) bool { return p.at(0, "QFI\xfb") }, openQCOW2},
-		{"vmdk", func(p probe) bool { return p.at(0, "KDMV") }, openVMDK},
-		{"vhdx", func(p probe) bool { return p.at(0, "vhdxfile") }, openVHDX},
+		{"qcow2", func(p probe) bool { return p.at(0, "QFI\xfb") }, openVirtual(qcow2.Read)},
+		{"vmdk", func(p probe) bool { return p.at(0, "KDMV") }, openVirtual(vmdk.Read)},
+		{"vhdx", func(p probe) bool { return p.at(0, "vhdxfile") }, openVirtual(vhdx.Read)},
 		{"meta", func(p probe) bool { return p.at(0, "\x5a\x4b\x3c\x2d") }, openMeta},
 		{"gpt", func(p probe) bool { return p.at(512, "EFI PART") || p.at(4096, "EFI PART") }, openGPT},
 		{"linux", isKernel, openKernel},
@@ -26,6 +30,7 @@ func formats() []format {
 		{"elf", func(p probe) bool { return p.at(0, "\x7fELF") }, openELF},
 		{"squashfs", func(p probe) bool { return p.at(0, "hsqs") }, openSquashfs},
 		{"archives", func(p probe) bool { return p.at(0, "07070") || packed(p.head) != "" }, openArchives},
+		{"tar", func(p probe) bool { return p.at(257, "ustar") }, openTar},
 		{"fat", isFAT, openFAT},
 		{"text", isText, openText},
 	}

@@ -17,7 +17,9 @@ import (
 	"github.com/bootwright/bootwright/formats/iso9660"
 	"github.com/bootwright/bootwright/formats/pe"
 	"github.com/bootwright/bootwright/formats/pe/petest"
+	"github.com/bootwright/bootwright/formats/tar"
 	"github.com/bootwright/bootwright/formats/tree"
+	"github.com/bootwright/bootwright/formats/vmdk"
 	"github.com/bootwright/bootwright/formats/zstd"
 	"github.com/bootwright/bootwright/internal/report"
 )
@@ -82,6 +84,15 @@ func disk() blob.Blob {
 	}, gpt.Options{}))
 }
 
+// ova is the disk, compressed in an archive.
+func ova() blob.Blob {
+	var b bytes.Buffer
+	if err := vmdk.Stream(context.Background(), &b, disk(), vmdk.Options{}); err != nil {
+		panic(err)
+	}
+	return must(tar.Archive([]tar.File{{Name: "x.ovf", Content: blob.String("<Envelope/>")}, {Name: "x.vmdk", Content: blob.Bytes(b.Bytes())}}, tar.Options{}))
+}
+
 func open(t testing.TB, b blob.Blob, o Options) *Item {
 	t.Helper()
 	it, err := Open(t.Context(), "x", b, o)
@@ -103,6 +114,7 @@ func TestFind(t *testing.T) {
 		{"the first of two files", "boot/efi.img/EFI/Linux/x.efi/.initrd/#1/init", "first init", iso("quiet")},
 		{"in a gzip piece", "etc/issue", "hello\n", initramfs()},
 		{"partition of a disk", "partition1/EFI/BOOT/BOOTX64.EFI/.osrel", "ID=x\n", disk()},
+		{"partition of a disk in an OVA", "x.vmdk/disk/partition1/EFI/BOOT/BOOTX64.EFI/.initrd/init", "second init", ova()},
 	} {
 		it, err := open(t, c.in, Options{}).Find(c.path)
 		if err != nil {

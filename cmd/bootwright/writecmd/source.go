@@ -12,6 +12,7 @@ import (
 	"github.com/bootwright/bootwright/formats/blob"
 	"github.com/bootwright/bootwright/formats/qcow2"
 	"github.com/bootwright/bootwright/formats/vhdx"
+	"github.com/bootwright/bootwright/formats/vmdk"
 	"github.com/bootwright/bootwright/formats/xz"
 	"github.com/bootwright/bootwright/formats/zstd"
 	"github.com/bootwright/bootwright/internal/report"
@@ -24,6 +25,8 @@ type source struct {
 	sector int    // bytes, that its partition table is for; 0 where it has none
 	file   *blob.File
 	disk   blob.Blob // nil for what has to be unpacked in order
+
+	isPacked bool // the disk is unpacked where it is read
 }
 
 // openSource finds out what the file at path is, and unpacks what is compressed once, to know its size and that it is whole before
@@ -40,7 +43,7 @@ func openSource(ctx context.Context, path string, step func(int64)) (s *source, 
 		}
 	}()
 	s = &source{file: f}
-	if err := s.recognize(); err != nil {
+	if err := s.recognize(ctx); err != nil {
 		return nil, err
 	}
 	r, err := s.open()
@@ -59,7 +62,10 @@ func openSource(ctx context.Context, path string, step func(int64)) (s *source, 
 	}
 	if s.disk != nil {
 		s.size = s.disk.Size()
-		return s, nil
+		if s.isPacked {
+			err = s.unpack(ctx, step)
+		}
+		return s, err
 	}
 	rest, err := io.CopyBuffer(tell{step}, reading{ctx, r}, make([]byte, piece))
 	s.size = int64(n) + rest
@@ -70,38 +76,57 @@ func openSource(ctx context.Context, path string, step func(int64)) (s *source, 
 const footerSize = 512
 
 // recognize looks at the first bytes, and for a VHD at the last.
-func (s *source) recognize() (err error) {
-	head := make([]byte, 8)
-	if n := s.file.Size(); n < 2*footerSize {
-		return report.Errorf(report.Invalid, "%d bytes are no disk", n)
-	}
+func (s *source) recognize(ctx context.Context) (err error) {
+	n := s.file.Size()
+	head := make([]byte, min(n, 512))
 	if err := blob.ReadFull(s.file, head, 0); err != nil {
 		return err
 	}
+	is := func(magic string) bool { return bytes.HasPrefix(head, []byte(magic)) }
 	switch {
-	case bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")):
+	case is("# Disk DescriptorFile"):
+		return report.WithHint(report.Errorf(report.Unsupported, "the description of a VMDK, without the disk"), "give the -flat.vmdk file beside it instead")
+	case n < 2*footerSize:
+		return report.Errorf(report.Invalid, "%d bytes are no disk", n)
+	case is("\x28\xb5\x2f\xfd"):
 		s.what = "zstd"
-	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
+	case is("\x1f\x8b"):
 		s.what = "gzip"
-	case bytes.HasPrefix(head, []byte("\xfd7zXZ\x00")):
+	case is("\xfd7zXZ\x00"):
 		s.what = "xz"
-	case bytes.HasPrefix(head, []byte("QFI\xfb")):
+	case is("QFI\xfb"):
 		s.what = "qcow2"
 		s.disk, err = qcow2.Read(s.file)
-		return err
-	case string(head) == "vhdxfile":
+	case is("vhdxfile"):
 		s.what = "vhdx"
 		s.disk, err = vhdx.Read(s.file)
-		return err
-	case bytes.HasPrefix(head, []byte("KDMV")):
-		return report.WithHint(report.Errorf(report.Unsupported, "a VMDK, whose disk has to be taken out of it first"), "build the raw image: --set output.imageOptions.diskFormat=raw")
+	case is("KDMV"):
+		s.what, s.isPacked = "vmdk", true
+		s.disk, err = vmdk.Read(s.file)
+	case isArchive(head):
+		s.what, s.isPacked = "ova", true
+		s.disk, err = readOVA(ctx, s.file)
 	default:
 		foot := make([]byte, 8)
-		if err := blob.ReadFull(s.file, foot, s.file.Size()-footerSize); err != nil {
+		if err := blob.ReadFull(s.file, foot, n-footerSize); err != nil {
 			return err
 		}
 		if s.disk = s.file; string(foot) == "conectix" {
-			s.what, s.disk = "vhd", blob.Slice(s.file, 0, s.file.Size()-footerSize)
+			s.what, s.disk = "vhd", blob.Slice(s.file, 0, n-footerSize)
+		}
+	}
+	return err
+}
+
+// isArchive: head is the first block of a tar archive.
+func isArchive(head []byte) bool { return len(head) == 512 && string(head[257:262]) == "ustar" }
+
+// unpack reads once what the disk is known to hold.
+func (s *source) unpack(ctx context.Context, step func(int64)) error {
+	buf := make([]byte, piece)
+	for _, e := range blob.Map(s.disk) {
+		if _, err := io.CopyBuffer(tell{step}, reading{ctx, blob.Reader(e.Blob)}, buf); err != nil {
+			return invalid(err)
 		}
 	}
 	return nil
@@ -136,7 +161,7 @@ func unwrap(r io.Reader) (io.Reader, error) {
 		return nil, invalid(err)
 	}
 	r = io.MultiReader(bytes.NewReader(head[:n]), r)
-	if n < len(head) || string(head[257:262]) != "ustar" {
+	if !isArchive(head[:n]) {
 		return r, nil
 	}
 	t := tar.NewReader(r)

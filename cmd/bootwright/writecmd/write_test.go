@@ -18,6 +18,7 @@ import (
 	"github.com/bootwright/bootwright/formats/tar"
 	"github.com/bootwright/bootwright/formats/vhd"
 	"github.com/bootwright/bootwright/formats/vhdx"
+	"github.com/bootwright/bootwright/formats/vmdk"
 	"github.com/bootwright/bootwright/formats/xz"
 	"github.com/bootwright/bootwright/formats/zstd"
 	"github.com/bootwright/bootwright/internal/blockdev"
@@ -68,6 +69,10 @@ func must(t testing.TB) func(b blob.Blob, err error) blob.Blob {
 	}
 }
 
+func stream(t testing.TB, disk blob.Blob) blob.Blob {
+	return packed(t, func(ctx context.Context, w io.Writer) error { return vmdk.Stream(ctx, w, disk, vmdk.Options{}) })
+}
+
 func env() Env {
 	return Env{Stdout: io.Discard, Say: func(string, ...any) {}, Progress: func() *progress.Progress { return nil }}
 }
@@ -79,14 +84,14 @@ func TestFormats(t *testing.T) {
 	gz := func(b blob.Blob) blob.Blob {
 		return packed(t, func(ctx context.Context, w io.Writer) error { return gzip.Compress(ctx, w, b, 1) })
 	}
-	archive := must(t)(tar.Archive([]tar.File{{Name: "disk.raw", Content: im}}, tar.Options{}))
 	for name, b := range map[string]blob.Blob{
-		"raw": im, "gz": gz(im), "tar.gz": gz(archive),
+		"raw": im, "gz": gz(im), "tar.gz": gz(archive(t, tar.File{Name: "disk.raw", Content: im})),
 		"zst":   packed(t, func(ctx context.Context, w io.Writer) error { return zstd.Compress(ctx, w, im, zstd.Options{}) }),
 		"xz":    packed(t, func(ctx context.Context, w io.Writer) error { return xz.Compress(ctx, w, im) }),
 		"qcow2": must(t)(qcow2.Format(im, qcow2.Options{})),
 		"vhdx":  must(t)(vhdx.Format(im, vhdx.Options{ID: [16]byte{1}})),
 		"vhd":   must(t)(vhd.Format(im, vhd.Options{ID: [16]byte{1}})),
+		"vmdk":  stream(t, im), "ova": archive(t, machine(t, stream(t, im))...),
 	} {
 		target := save(t, "disk", blob.Bytes(bytes.Repeat([]byte{0xee}, 4*piece)))
 		if err := run(t.Context(), env(), options{image: save(t, name, b), target: target, force: true, verify: true}); err != nil {
@@ -105,14 +110,18 @@ func TestDamaged(t *testing.T) {
 	t.Parallel()
 	im, _ := image(t)
 	cut := func(b blob.Blob) blob.Blob { return blob.Slice(b, 0, b.Size()-20) }
+	spoiled := must(t)(blob.Overlay(stream(t, im), blob.Extent{Name: "grain", Offset: 64<<10 + 30, Blob: blob.String("x")}))
 	for name, b := range map[string]blob.Blob{
 		"gz":  cut(packed(t, func(ctx context.Context, w io.Writer) error { return gzip.Compress(ctx, w, im, 1) })),
 		"zst": cut(packed(t, func(ctx context.Context, w io.Writer) error { return zstd.Compress(ctx, w, im, zstd.Options{}) })),
 		"xz":  cut(packed(t, func(ctx context.Context, w io.Writer) error { return xz.Compress(ctx, w, im) })),
 		"archive": packed(t, func(ctx context.Context, w io.Writer) error {
-			return gzip.Compress(ctx, w, must(t)(tar.Archive([]tar.File{{Name: "x", Content: im}}, tar.Options{})), 1)
+			return gzip.Compress(ctx, w, archive(t, tar.File{Name: "x", Content: im}), 1)
 		}),
-		"vmdk":  blob.Concat(blob.Part("magic", blob.String("KDMV")), blob.Part("rest", blob.Zeros(5000))),
+		"vmdk":  cut(stream(t, im)),
+		"grain": spoiled,
+		"flat":  must(t)(vmdk.Flat(im.Size(), "x-flat.vmdk", vmdk.Options{})),
+		"ova":   cut(archive(t, machine(t, stream(t, im))...)),
 		"vhdx":  cut(must(t)(vhdx.Format(im, vhdx.Options{ID: [16]byte{1}}))),
 		"empty": blob.Zeros(0),
 	} {
