@@ -63,9 +63,9 @@ func openSource(ctx context.Context, path string, step func(int64)) (s *source, 
 	if s.disk != nil {
 		s.size = s.disk.Size()
 		if s.isPacked {
-			err = s.unpack(ctx, step)
+			return s, s.unpack(ctx, step)
 		}
-		return s, err
+		return s, nil
 	}
 	rest, err := io.CopyBuffer(tell{step}, reading{ctx, r}, make([]byte, piece))
 	s.size = int64(n) + rest
@@ -78,35 +78,28 @@ const footerSize = 512
 // recognize looks at the first bytes, and for a VHD at the last.
 func (s *source) recognize(ctx context.Context) (err error) {
 	n := s.file.Size()
-	head := make([]byte, min(n, 512))
+	head := make([]byte, min(n, headSize))
 	if err := blob.ReadFull(s.file, head, 0); err != nil {
 		return err
 	}
-	is := func(magic string) bool { return bytes.HasPrefix(head, []byte(magic)) }
-	switch {
-	case is("# Disk DescriptorFile"):
+	switch s.what = formatOf(head); {
+	case s.what == "description":
 		return report.WithHint(report.Errorf(report.Unsupported, "the description of a VMDK, without the disk"), "give the -flat.vmdk file beside it instead")
 	case n < 2*footerSize:
 		return report.Errorf(report.Invalid, "%d bytes are no disk", n)
-	case is("\x28\xb5\x2f\xfd"):
-		s.what = "zstd"
-	case is("\x1f\x8b"):
-		s.what = "gzip"
-	case is("\xfd7zXZ\x00"):
-		s.what = "xz"
-	case is("QFI\xfb"):
-		s.what = "qcow2"
+	}
+	switch s.what {
+	case "qcow2":
 		s.disk, err = qcow2.Read(s.file)
-	case is("vhdxfile"):
-		s.what = "vhdx"
+	case "vhdx":
 		s.disk, err = vhdx.Read(s.file)
-	case is("KDMV"):
-		s.what, s.isPacked = "vmdk", true
+	case "vmdk":
+		s.isPacked = true
 		s.disk, err = vmdk.Read(s.file)
-	case isArchive(head):
-		s.what, s.isPacked = "ova", true
+	case "ova":
+		s.isPacked = true
 		s.disk, err = readOVA(ctx, s.file)
-	default:
+	case "":
 		foot := make([]byte, 8)
 		if err := blob.ReadFull(s.file, foot, n-footerSize); err != nil {
 			return err
@@ -118,8 +111,23 @@ func (s *source) recognize(ctx context.Context) (err error) {
 	return err
 }
 
-// isArchive: head is the first block of a tar archive.
-func isArchive(head []byte) bool { return len(head) == 512 && string(head[257:262]) == "ustar" }
+const headSize = 512 // bytes that tell what a file is
+
+// formatOf is what a file is that begins with head; "" for a disk as it is.
+func formatOf(head []byte) string {
+	for _, f := range []struct{ name, magic string }{
+		{"zstd", "\x28\xb5\x2f\xfd"}, {"gzip", "\x1f\x8b"}, {"xz", "\xfd7zXZ\x00"},
+		{"qcow2", "QFI\xfb"}, {"vhdx", "vhdxfile"}, {"vmdk", "KDMV"}, {"description", "# Disk DescriptorFile"},
+	} {
+		if bytes.HasPrefix(head, []byte(f.magic)) {
+			return f.name
+		}
+	}
+	if len(head) == headSize && string(head[257:262]) == "ustar" {
+		return "ova"
+	}
+	return ""
+}
 
 // unpack reads once what the disk is known to hold.
 func (s *source) unpack(ctx context.Context, step func(int64)) error {
@@ -153,16 +161,20 @@ func (s *source) open() (io.Reader, error) {
 	return unwrap(r)
 }
 
-// unwrap is disk.raw of a tar archive, as clouds take it, and anything else as it is.
+// unwrap is disk.raw of a tar archive, as clouds take it, or a disk as it is.
 func unwrap(r io.Reader) (io.Reader, error) {
-	head := make([]byte, 512)
+	head := make([]byte, headSize)
 	n, err := io.ReadFull(r, head)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return nil, invalid(err)
 	}
 	r = io.MultiReader(bytes.NewReader(head[:n]), r)
-	if !isArchive(head[:n]) {
+	switch what := formatOf(head[:n]); what {
+	case "":
 		return r, nil
+	case "ova":
+	default:
+		return nil, report.Errorf(report.Unsupported, "a %s in another file, where it cannot be read out of order; unpack that first", what)
 	}
 	t := tar.NewReader(r)
 	switch h, err := t.Next(); {

@@ -39,9 +39,10 @@ func New(e Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "write IMAGE DISK|FILE",
 		Short: "write a disk image or an ISO onto a disk, and read it back",
-		Long: `write writes an image onto a disk, or into a file that stands for one: a raw disk, an ISO, a qcow2, VHDX, VMDK, OVA or fixed VHD,
-as it is or compressed (.zst, .gz, .xz, .tar.gz). It says first what is on the disk, and overwrites a disk that holds something with --force only; a disk
-that is mounted not at all. What is zero in the image is discarded where the disk can. What was written is read back.
+		Long: `write writes an image onto a disk, or into a file that stands for one: a raw disk or an ISO, as it is or compressed
+(.zst, .gz, .xz, .tar.gz), a qcow2, VHDX, VMDK, OVA or fixed VHD. It says first what is on the disk, and overwrites a disk that holds
+something with --force only; a disk that is mounted not at all. What is zero in the image is discarded where the disk can. What was
+written is read back.
 
 On a disk that is larger than the image the partition table becomes that of the whole disk: its backup moves to the end.
 

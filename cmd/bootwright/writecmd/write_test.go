@@ -122,6 +122,9 @@ func TestDamaged(t *testing.T) {
 		"grain": spoiled,
 		"flat":  must(t)(vmdk.Flat(im.Size(), "x-flat.vmdk", vmdk.Options{})),
 		"ova":   cut(archive(t, machine(t, stream(t, im))...)),
+		"packed qcow2": packed(t, func(ctx context.Context, w io.Writer) error {
+			return gzip.Compress(ctx, w, must(t)(qcow2.Format(im, qcow2.Options{})), 1)
+		}),
 		"vhdx":  cut(must(t)(vhdx.Format(im, vhdx.Options{ID: [16]byte{1}}))),
 		"empty": blob.Zeros(0),
 	} {
