@@ -43,7 +43,9 @@ func (s System) Copies() (c Copies, err error) {
 			return c, err
 		}
 		for i := range menu.Len() {
-			c.Boot = append(c.Boot, menu.Initrds(i)[1:]...)
+			if initrds := menu.Initrds(i); len(initrds) > 1 { // a menu that somebody has written may have none
+				c.Boot = append(c.Boot, initrds[1:]...)
+			}
 		}
 		if c.Boot, err = holding(s.Boot, c.Boot); err != nil {
 			return c, err
