@@ -583,3 +583,14 @@ func TestDir(t *testing.T) {
 		t.Errorf("%v, %v", files, err)
 	}
 }
+
+// TestCopiesOfOthers: a menu that somebody has written, without an initrd, has no configuration beside it.
+func TestCopiesOfOthers(t *testing.T) {
+	t.Parallel()
+	boot := newFolder(1 << 20)
+	boot.files[bootentry.GRUBConfig] = []byte("menuentry 'mine' {\n  linux /boot/0123456789ab/vmlinuz quiet\n}\n")
+	found, err := System{Boot: boot}.Copies()
+	if !found.None() {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
